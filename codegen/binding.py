@@ -1,0 +1,386 @@
+"""One native program: what it takes and gives, the memory its calls use, and how Python runs it.
+
+A :class:`Binding` is what :class:`symnet.codegen.call.NativeCallable` calls natively. :func:`run` does the
+same work from Python, on arguments that were cast first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import threading
+from collections.abc import Sequence
+from ctypes import PYFUNCTYPE, addressof, c_int32, c_int64, c_void_p
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from symnet.codegen import layouts, trampoline
+from symnet.errors import GraphError
+
+_ALIGNMENT = 64
+_HUGE_PAGE = 1 << 21
+_LOCK = threading.RLock()  # re-entrant: a finalizer may run at any allocation
+
+
+# What a program takes and gives
+# ------------------------------
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One input: its name, dtype and shape. A str in the shape names a dim, bound where it first occurs."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class ResultSpec:
+    """One result: its dtype and rank. The program's plan computes its extents."""
+
+    dtype: str
+    ndim: int
+
+
+@dataclass(frozen=True, eq=False)
+class Binding:
+    """One native program, and all that a call of it needs.
+
+    Parameters
+    ----------
+    plan_address, entry_address : int
+        ``i32 plan(i64* frame)`` and ``i32 entry(i8** buffers, i64* frame, i8* arena)``. The buffers are those
+        of the inputs, the parameters and the results. The frame is: the dims, the bytes of arena needed, the
+        extents of all results, then the program's own values.
+    frame_size : int
+        Number of i64 values in the frame.
+    parameters : tuple of numpy.ndarray
+        Their memory, which the binding keeps alive.
+    updated : tuple of int
+        Indices of the parameters that the entry stores to.
+    structure : {"one", "tuple", "list", "dict", "none"}
+        What a call returns.
+    keys : tuple of str
+        The keys of a dict.
+    keep : object
+        Kept alive as long as the binding (the loaded code). It must not refer to the callable: the garbage
+        collector does not see the reference.
+    """
+
+    plan_address: int
+    entry_address: int
+    inputs: tuple[InputSpec, ...]
+    results: tuple[ResultSpec, ...]
+    dims: tuple[str, ...]
+    frame_size: int
+    parameters: tuple[np.ndarray, ...] = ()
+    updated: tuple[int, ...] = ()
+    structure: Literal["one", "tuple", "list", "dict", "none"] = "one"
+    keys: tuple[str, ...] = ()
+    keep: object = None
+    _native: _Native = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_binding(self)
+        object.__setattr__(self, "_native", _Native(self))
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes of working memory held for the next call."""
+        return int(self._native.workspace.native.arena_bytes)
+
+    def pack(self, results: Sequence[np.ndarray]) -> Any:
+        """Give results the structure that a native call returns."""
+        if self.structure == "none":
+            return None
+        if self.structure == "dict":
+            return dict(zip(self.keys, results, strict=True))
+        if self.structure == "tuple":
+            return tuple(results)
+        return results[0] if self.structure == "one" else list(results)
+
+
+def _check_binding(binding: Binding) -> None:
+    """Refuse a binding that contradicts itself: a bug in the code generator."""
+    named = {size for spec in binding.inputs for size in spec.shape if isinstance(size, str)}
+    extents = sum(spec.ndim for spec in binding.results)
+    count = {"one": 1, "none": 0, "dict": len(binding.keys)}.get(binding.structure, len(binding.results))
+    require(sorted(named) == sorted(binding.dims), f"inputs of {named} for a program of {binding.dims}")
+    require(binding.frame_size > len(binding.dims) + extents, f"a frame of only {binding.frame_size}")
+    require(count == len(binding.results), f"{len(binding.results)} results as {binding.structure}")
+    require(set(binding.updated) <= set(range(len(binding.parameters))), f"no parameters {binding.updated}")
+    require(all(parameter.flags.c_contiguous for parameter in binding.parameters), "a strided parameter")
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise a GraphError (an AssertionError) unless the condition holds."""
+    if not condition:
+        raise GraphError(message)
+
+
+# The native twins of these: every class holds the memory its structures point to
+# -------------------------------------------------------------------------------
+
+
+def _spec(dtype: np.dtype, ndim: int, axes: int = 0) -> layouts.Spec:
+    return layouts.Spec(
+        descr=id(dtype),
+        axes=axes,
+        itemsize=dtype.itemsize,
+        type_num=dtype.num,
+        ndim=ndim,
+        byteorder=ord(dtype.byteorder),
+    )
+
+
+def pointers(objects: Sequence[object]) -> ctypes.Array:
+    """A C array of borrowed references."""
+    return (c_void_p * len(objects))(*map(id, objects))
+
+
+class _Workspace:
+    """Frame, buffers and arena of one call at a time."""
+
+    def __init__(self, binding: Binding) -> None:
+        n_inputs, n_dims = len(binding.inputs), len(binding.dims)
+        fixed = n_inputs + len(binding.parameters)
+        self.frame = (c_int64 * binding.frame_size)()
+        self.buffers = (c_void_p * (fixed + len(binding.results)))()
+        self.buffers[n_inputs:fixed] = [parameter.ctypes.data for parameter in binding.parameters]
+        self.results = (c_void_p * len(binding.results))()
+        self.arena = np.empty(0, np.uint8)
+        self.native = layouts.Workspace(
+            frame=addressof(self.frame),
+            needed=addressof(self.frame) + 8 * n_dims,
+            extents=addressof(self.frame) + 8 * (n_dims + 1),
+            buffers=addressof(self.buffers),
+            result_buffers=addressof(self.buffers) + 8 * fixed,
+            results=addressof(self.results),
+        )
+
+    def grow(self, needed: int) -> None:
+        """Make the arena at least `needed` bytes large."""
+        if needed > self.native.arena_bytes:
+            self.native.arena_bytes = 0
+            self.arena = aligned_bytes(needed)
+            self.native.arena = self.arena.ctypes.data
+            self.native.arena_bytes = needed
+
+
+class _Native:
+    """The descriptor of a binding, and the workspace it lends to one call at a time."""
+
+    def __init__(self, binding: Binding) -> None:
+        self.bound = False
+        self.workspace = _Workspace(binding)
+        self.plan = PYFUNCTYPE(c_int32, c_void_p)(binding.plan_address)
+        self.entry = PYFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p)(binding.entry_address)
+        self.input_dtypes = [np.dtype(spec.dtype) for spec in binding.inputs]
+        self.result_dtypes = [np.dtype(spec.dtype) for spec in binding.results]
+        self.literals = (c_int64 * sum(len(spec.shape) for spec in binding.inputs))()
+        self.axes = self._axes(binding)
+        self.inputs = self._inputs(binding)
+        ranks = [spec.ndim for spec in binding.results]
+        self.results = (layouts.Spec * len(ranks))(*map(_spec, self.result_dtypes, ranks))
+        self.keys = pointers(binding.keys)
+        self.ranges = self._ranges(binding)
+        self.descriptor = self._descriptor(binding)
+
+    def _axes(self, binding: Binding) -> ctypes.Array:
+        """All inputs' axes. Each points to what its size must equal: a literal, or a dim in the frame."""
+        axes = (layouts.Axis * len(self.literals))()
+        seen: set[str] = set()
+        sizes = [size for spec in binding.inputs for size in spec.shape]
+        for i, size in enumerate(sizes):
+            if isinstance(size, str):
+                axes[i].expected = addressof(self.workspace.frame) + 8 * binding.dims.index(size)
+                axes[i].binds = size not in seen
+                seen.add(size)
+            else:
+                self.literals[i] = size
+                axes[i].expected = addressof(self.literals) + 8 * i
+        return axes
+
+    def _inputs(self, binding: Binding) -> ctypes.Array:
+        specs = (layouts.Spec * len(binding.inputs))()
+        axes = addressof(self.axes)
+        for i, (dtype, spec) in enumerate(zip(self.input_dtypes, binding.inputs, strict=True)):
+            specs[i] = _spec(dtype, len(spec.shape), axes)
+            axes += len(spec.shape) * ctypes.sizeof(layouts.Axis)
+        return specs
+
+    def _ranges(self, binding: Binding) -> ctypes.Array:
+        """The parameters' memory, that of updated ones first."""
+        order = sorted(range(len(binding.parameters)), key=lambda i: i not in binding.updated)
+        spans = [(binding.parameters[i].ctypes.data, binding.parameters[i].nbytes) for i in order]
+        return (layouts.Range * len(spans))(*(layouts.Range(start, start + n) for start, n in spans))
+
+    def _descriptor(self, binding: Binding) -> layouts.Descriptor:
+        return layouts.Descriptor(
+            workspace=addressof(self.workspace.native),
+            plan=binding.plan_address,
+            entry=binding.entry_address,
+            n_inputs=len(binding.inputs),
+            inputs=addressof(self.inputs),
+            n_results=len(binding.results),
+            results=addressof(self.results),
+            structure=layouts.STRUCTURES.index(binding.structure),
+            keys=addressof(self.keys),
+            n_ranges=len(binding.parameters),
+            n_written=len(set(binding.updated)),
+            ranges=addressof(self.ranges),
+        )
+
+    def claim(self, binding: Binding) -> _Workspace:
+        """The binding's workspace, or a fresh one if a call is using it."""
+        slot = addressof(self.descriptor) + layouts.Descriptor.workspace.offset
+        if layouts.call_path() == "native":
+            free = trampoline.loaded().claim(slot)
+        else:
+            with _LOCK:
+                free, self.descriptor.workspace = self.descriptor.workspace, None
+        return self.workspace if free else _Workspace(binding)
+
+    def put_back(self, workspace: _Workspace) -> None:
+        """End a claim."""
+        if workspace is self.workspace:
+            self.descriptor.workspace = addressof(workspace.native)
+
+
+def aligned_bytes(size: int) -> np.ndarray:
+    """Uninitialised memory aligned for vectors, and for huge pages where it is large."""
+    if size < _HUGE_PAGE // 2:
+        memory, alignment = np.empty(size + _ALIGNMENT, np.uint8), _ALIGNMENT
+    else:
+        pages = mmap.mmap(-1, size + _HUGE_PAGE)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            pages.madvise(mmap.MADV_HUGEPAGE)
+        memory, alignment = np.frombuffer(pages, np.uint8), _HUGE_PAGE
+    start = -memory.ctypes.data % alignment
+    return memory[start : start + size]
+
+
+# A call from Python
+# ------------------
+
+
+class Outcome(NamedTuple):
+    """What came of :func:`run`: a status of 0, or the nonzero one of its `stage` (and then no results)."""
+
+    status: int
+    results: list[np.ndarray]
+    stage: Literal["plan", "entry"]
+
+
+def run(binding: Binding, arrays: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> Outcome:
+    """Run a program on arrays that are already what its inputs ask for.
+
+    Parameters
+    ----------
+    binding : Binding
+        The program.
+    arrays : sequence of numpy.ndarray
+        One per input: native byte order, C-contiguous, aligned, of the spec's dtype and shape. One that lies
+        in a parameter which the program updates is copied.
+    out : sequence of numpy.ndarray, optional
+        One per result, of its dtype and shape. One that is strided, or overlaps what the program reads or
+        writes, is filled from a temporary.
+
+    Raises
+    ------
+    GraphError
+        An array is not what the caller promised (an AssertionError).
+    """
+    native = binding._native
+    dims = _dims(binding, arrays)
+    written = [binding.parameters[i] for i in binding.updated]
+    arrays = [array.copy() if _overlaps(array, written) else array for array in arrays]
+    workspace = native.claim(binding)
+    try:
+        if status := _plan(native, workspace, dims):
+            return Outcome(status, [], "plan")
+        results = _new_results(binding, workspace, out)
+        targets = _targets(results, [*arrays, *binding.parameters]) if out is not None else results
+        status = _enter(native, workspace, arrays, targets)
+    finally:
+        native.put_back(workspace)
+    if status:
+        return Outcome(status, [], "entry")
+    for result, target in zip(results, targets, strict=True):
+        if result is not target:
+            result[...] = target
+    return Outcome(0, results, "entry")
+
+
+def _dims(binding: Binding, arrays: Sequence[np.ndarray]) -> list[int]:
+    """The sizes of the named dims, after checking every array against its spec."""
+    sizes: dict[str, int] = {}
+    for spec, dtype, array in zip(binding.inputs, binding._native.input_dtypes, arrays, strict=True):
+        laid_out = array.flags.c_contiguous and array.flags.aligned and array.ndim == len(spec.shape)
+        if not laid_out or array.dtype != dtype:
+            raise GraphError(f"{spec} got {array.dtype} {array.shape} with {array.flags}")
+        for wanted, size in zip(spec.shape, array.shape, strict=True):
+            expected = sizes.setdefault(wanted, size) if isinstance(wanted, str) else wanted
+            if size != expected:
+                raise GraphError(f"{spec} got {array.shape} where {wanted} is {expected}")
+    return [sizes[name] for name in binding.dims]
+
+
+def _plan(native: _Native, workspace: _Workspace, dims: list[int]) -> int:
+    """Make the frame hold the plan of these dims, and the arena be large enough. Gives the plan's status."""
+    frame, n_dims = workspace.frame, len(dims)
+    if workspace.native.planned and frame[:n_dims] == dims:
+        return 0
+    workspace.native.planned = 0
+    for i, size in enumerate(dims):
+        frame[i] = size
+    if status := native.plan(addressof(frame)):
+        return int(status)
+    workspace.grow(frame[n_dims])
+    workspace.native.planned = 1
+    return 0
+
+
+def _new_results(
+    binding: Binding, workspace: _Workspace, out: Sequence[np.ndarray] | None
+) -> list[np.ndarray]:
+    """Arrays for the results: new ones, or those of `out`, checked."""
+    dtypes, start, shapes = binding._native.result_dtypes, len(binding.dims) + 1, []
+    for spec in binding.results:
+        shapes.append(tuple(workspace.frame[start : start + spec.ndim]))
+        start += spec.ndim
+    if out is None:
+        return [np.empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    for array, shape, dtype in zip(out, shapes, dtypes, strict=True):
+        if (array.shape, array.dtype, array.flags.writeable) != (shape, dtype, True):
+            raise GraphError(
+                f"a result of {dtype} {shape} into {array.dtype} {array.shape} with {array.flags}"
+            )
+    return list(out)
+
+
+def _targets(results: list[np.ndarray], read: list[np.ndarray]) -> list[np.ndarray]:
+    """For each of the caller's arrays the one to write: itself, or a temporary where that cannot be."""
+    targets: list[np.ndarray] = []
+    for array in results:
+        direct = type(array) is np.ndarray and array.flags.carray and not _overlaps(array, [*read, *targets])
+        targets.append(array if direct else np.empty(array.shape, array.dtype))
+    return targets
+
+
+def _overlaps(array: np.ndarray, others: Sequence[np.ndarray]) -> bool:
+    """Does the memory range of an array meet that of another?"""
+    return any(np.may_share_memory(array, other) for other in others)
+
+
+def _enter(
+    native: _Native, workspace: _Workspace, arrays: Sequence[np.ndarray], targets: Sequence[np.ndarray]
+) -> int:
+    """Call the entry. The GIL is held: native calls rely on that while they look for a workspace."""
+    first = len(workspace.buffers) - len(targets)
+    workspace.buffers[: len(arrays)] = [array.ctypes.data for array in arrays]
+    workspace.buffers[first:] = [array.ctypes.data for array in targets]
+    return int(native.entry(addressof(workspace.buffers), addressof(workspace.frame), workspace.native.arena))

@@ -1,0 +1,57 @@
+"""The just-in-time linker: LLVM text in, addresses out. One linker for the whole process."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from itertools import count
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from .targets import Target
+
+_names = count()
+_lock = threading.Lock()
+
+
+@cache
+def shared_lljit() -> Any:
+    """The process's one linker."""
+    _initialize()
+    return llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine(jit=True))
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+@cache
+def target_machine(target: Target) -> Any:
+    """LLVM's code generator for a target."""
+    _initialize()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="default", jit=True
+    )
+
+
+def compile_object(text: str, target: Target) -> bytes:
+    """Machine code for LLVM text, as an object file's bytes."""
+    module = llvm.parse_assembly(text)
+    return bytes(target_machine(target).emit_object(module))
+
+
+class Loaded:
+    """Linked code: addresses by symbol. The code is freed when this is dropped."""
+
+    def __init__(self, code: bytes, symbols: tuple[str, ...]) -> None:
+        builder = llvm.JITLibraryBuilder().add_object_img(code)
+        for symbol in symbols:
+            builder.export_symbol(symbol)
+        with _lock:
+            self._tracker = builder.link(shared_lljit(), f"symnet{next(_names)}")
+        self.addresses = {symbol: int(self._tracker[symbol]) for symbol in symbols}
+
+

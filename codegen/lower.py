@@ -1,0 +1,421 @@
+"""From scalar expressions over a domain to loops.
+
+A kernel stores values for every index of its domain. Values may hold folds, and the body of a fold
+may hold folds that do not depend on its index (a softmax: the sum over exp(x - max over x)). Folds
+are computed in levels, each level in one sweep; then the stores that need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+from symnet import scalar as s
+from symnet.dims import Dim, Size, names, substitute
+from symnet.scalar import FLOATS, Scalar
+
+from .loops import Buffer, Carry, Kernel, Loop, Statement, Store, postorder, replace, scalars_in
+from .schedule import Axes, Schedule, choose
+from .targets import Target
+
+
+@dataclass(frozen=True)
+class Output:
+    """A value to store: where, as an address in a buffer, and what, over the domain's indices."""
+
+    buffer: Buffer
+    address: Size
+    value: Scalar
+
+
+def lower(domain: Axes, outputs: Sequence[Output], buffers: dict[str, Buffer], target: Target) -> Kernel:
+    """The loops that store every output for every index of the domain.
+
+    Parameters
+    ----------
+    domain : sequence of (name, size)
+    outputs : sequence of Output
+    buffers : dict of str to Buffer
+        Those that loads may name.
+    target : Target
+    """
+    domain = [(n, size) for n, size in domain if size != 1]
+    ones = {n: 0 for n, size in domain if size == 1}
+    outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
+    body = _Lowering(domain, outputs, target).body()
+    used = _used_buffers(outputs, buffers)
+    sizes = [size for _, size in domain] + [x for b in used for x in b.shape]
+    dims = dict.fromkeys(n for size in [*sizes, *_sizes_in(outputs)] for n in names(size))
+    indices = {n for n, _ in domain} | {n for f in _folds_in([o.value for o in outputs]) for n, _ in f.payload.axes}
+    return Kernel(used, [d for d in dims if d not in indices], [size for _, size in domain], body)
+
+
+def _used_buffers(outputs: Sequence[Output], buffers: dict[str, Buffer]) -> list[Buffer]:
+    loads = [x.payload[0] for x in postorder([o.value for o in outputs]) if x.op == "load"]
+    loads += [x.payload[0] for o in outputs for x in postorder(list(scalars_in(o.address))) if x.op == "load"]
+    return list({b.name: b for b in [*(buffers[n] for n in dict.fromkeys(loads)), *(o.buffer for o in outputs)]}.values())
+
+
+def _sizes_in(outputs: Sequence[Output]) -> list[Size]:
+    found: list[Size] = [o.address for o in outputs]
+    for x in postorder([o.value for o in outputs]):
+        if x.op == "load":
+            found.extend(x.payload[1])
+        elif x.op == "index":
+            found.append(x.payload)
+        elif x.op == "fold":
+            found.extend(size for _, size in x.payload.axes)
+    return found
+
+
+def _folds_in(values: Sequence[Scalar]) -> list[Scalar]:
+    """Every fold, those inside others first."""
+    return [x for x in postorder(list(values)) if x.op == "fold"]
+
+
+class _Lowering:
+    def __init__(self, domain: Axes, outputs: Sequence[Output], target: Target) -> None:
+        self.domain, self.outputs, self.target = domain, outputs, target
+        self.folds = _folds_in([o.value for o in outputs])
+        self.fresh = count()
+        self.level: dict[Scalar, int] = {}
+        for fold in self.folds:
+            self.level[fold] = 1 + max((self.level[f] for f in _folds_in(fold.args)), default=0)
+
+    def name(self, stem: str) -> str:
+        return f"{stem}_{next(self.fresh)}"
+
+    def body(self) -> list[Statement]:
+        if max(self.level.values(), default=0) > 1 or self._sweeps_rows():
+            return self._rows()
+        values = [o.value for o in self.outputs]
+        schedule = choose(self.domain, values, [o.address for o in self.outputs], self.folds, self.target)
+        if schedule.horizontal:
+            return self._around(self.domain, {}, lambda at: self._horizontal(schedule, at))
+        return self._vertical(schedule)
+
+    # -- one level of folds, or none -----------------------------------------------------------
+
+    def _vertical(self, schedule: Schedule) -> list[Statement]:
+        """Loops over the domain; inside, a register tile of `rows` by `vectors`."""
+        sizes = dict(self.domain)
+        outer = [(n, size) for n, size in self.domain if n not in (schedule.vector, schedule.row)]
+
+        def tiles(at: dict[str, Size]) -> list[Statement]:
+            if schedule.vector is None:
+                return self._tile(at, [{}])
+            pieces: list[Statement] = []
+            for rows, row_loop in self._row_pieces(schedule, sizes):
+                inner: list[Statement] = []
+                for vectors, loop in self._vector_pieces(sizes[schedule.vector], schedule.lanes, schedule.vectors):
+                    places = [
+                        {
+                            **({schedule.row: Dim.named(row_loop.index) + r} if row_loop and schedule.row else {}),
+                            schedule.vector: Dim.named(loop.index) + c * schedule.lanes,
+                        }
+                        for r in range(rows)
+                        for c in range(vectors)
+                    ]
+                    loop.body = self._tile(at, places)
+                    inner.append(loop)
+                if row_loop is None:
+                    pieces += inner
+                else:
+                    row_loop.body = inner
+                    pieces.append(row_loop)
+            return pieces
+
+        return self._around(outer, {}, tiles)
+
+    def _around(
+        self, axes: Axes, at: dict[str, Size], inside: Callable[[dict[str, Size]], list[Statement]]
+    ) -> list[Statement]:
+        """Plain loops over some indices."""
+        if not axes:
+            return inside(at)
+        (name, size), *rest = axes
+        index = self.name(name)
+        return [Loop(index, 0, size, 1, body=self._around(rest, {**at, name: Dim.named(index)}, inside))]
+
+    def _row_pieces(self, schedule: Schedule, sizes: dict[str, Size]) -> list[tuple[int, Loop | None]]:
+        if schedule.row is None:
+            return [(1, None)]
+        extent, rows = sizes[schedule.row], schedule.rows
+        whole = extent // rows * rows
+        pieces: list[tuple[int, Loop | None]] = [(rows, Loop(self.name(schedule.row), 0, whole, rows))]
+        if isinstance(extent, int) and isinstance(whole, int):
+            rest = extent - whole
+            if rest:
+                pieces.append((rest, Loop(self.name(schedule.row), whole, extent, rest)))
+            return pieces
+        pieces.append((1, Loop(self.name(schedule.row), whole, extent, 1)))
+        return pieces
+
+    def _vector_pieces(self, extent: Size, lanes: int, vectors: int) -> list[tuple[int, Loop]]:
+        """Loops that cover an extent by whole tiles, then whole vectors, then one masked vector."""
+        tile = lanes * vectors
+        if isinstance(extent, int):
+            whole = extent // tile * tile
+            full = extent // lanes * lanes
+            pieces = [(vectors, Loop(self.name("j"), 0, whole, tile, lanes))] if whole else []
+            if full > whole:
+                pieces.append(((full - whole) // lanes, Loop(self.name("j"), whole, full, full - whole, lanes)))
+            if extent > full:
+                pieces.append((1, Loop(self.name("j"), full, extent, lanes, lanes, masked=True)))
+            return pieces
+        whole, full = extent // tile * tile, extent // lanes * lanes
+        pieces = [(vectors, Loop(self.name("j"), 0, whole, tile, lanes))]
+        if vectors > 1:
+            pieces.append((1, Loop(self.name("j"), whole, full, lanes, lanes)))
+        pieces.append((1, Loop(self.name("j"), full, extent, lanes, lanes, masked=True)))
+        return pieces
+
+    def _tile(self, at: dict[str, Size], places: Sequence[dict[str, Size]]) -> list[Statement]:
+        """Folds and stores at several places of the domain at once."""
+        statements: list[Statement] = []
+        spots = [{**at, **place} for place in places]
+        found: list[dict[Scalar, Scalar]] = [{} for _ in spots]
+        by_axes: dict[Axes, list[Scalar]] = {}
+        for fold in self.folds:
+            by_axes.setdefault(fold.payload.axes, []).append(fold)
+        for axes, folds in by_axes.items():
+            statements += self._fold_loops(axes, folds, spots, found)
+        for output in self.outputs:
+            for spot, known in zip(spots, found, strict=True):
+                (value,) = replace([output.value], spot, known)
+                statements.append(Store(output.buffer.name, substitute(output.address, spot), value))
+        return statements
+
+    def _fold_loops(
+        self, axes: Axes, folds: Sequence[Scalar], spots: Sequence[dict[str, Size]], found: list[dict[Scalar, Scalar]]
+    ) -> list[Statement]:
+        """The loops over `axes` that compute the folds at every spot; equal instances are computed once."""
+        indices = {name: self.name(name) for name, _ in axes}
+        inner = {name: Dim.named(index) for name, index in indices.items()}
+        instances: dict[tuple[str, Scalar], Instance] = {}
+        for fold in folds:
+            for spot, known in zip(spots, found, strict=True):
+                (body,) = replace([fold.args[0]], {**spot, **inner}, {})
+                key = (fold.payload.kind, body)
+                if key not in instances:
+                    place = s.index(inner[axes[-1][0]])
+                    instances[key] = Instance(fold.payload.kind, body, place)
+                known[fold] = s.variable(self._result(instances[key]), fold.dtype)
+        loops = self._nest([(indices[n], size) for n, size in axes], list(instances.values()), None)
+        return [loops]
+
+    def _result(self, instance: Instance) -> str:
+        if not instance.names:
+            instance.names = [self.name("acc") for _ in instance.firsts()]
+        return instance.names[-1]
+
+    def _nest(self, axes: Axes, instances: Sequence[Instance], outer: list[list[Scalar]] | None) -> Loop:
+        """Nested loops that carry each instance's state; `outer` is the state of the enclosing loop."""
+        (index, size), *rest = axes
+        loop = Loop(index, 0, size, 1)
+        states: list[list[Scalar]] = []
+        for k, instance in enumerate(instances):
+            firsts = outer[k] if outer else instance.firsts()
+            own = instance.names if outer is None else [self.name("acc") for _ in firsts]
+            state = [s.variable(n, f.dtype) for n, f in zip(own, firsts, strict=True)]
+            loop.carries += [Carry(n, f) for n, f in zip(own, firsts, strict=True)]
+            states.append(state)
+        if rest:
+            inside = self._nest(rest, instances, states)
+            loop.body.append(inside)
+            for carry, inner in zip(loop.carries, inside.carries, strict=True):
+                carry.next = s.variable(inner.name, inner.first.dtype)
+            return loop
+        nexts = [n for instance, state in zip(instances, states, strict=True) for n in instance.nexts(state)]
+        for carry, following in zip(loop.carries, nexts, strict=True):
+            carry.next = following
+        return loop
+
+    # -- lanes along a fold --------------------------------------------------------------------
+
+    def _horizontal(self, schedule: Schedule, at: dict[str, Size]) -> list[Statement]:
+        """Folds over one axis (others around it), the lanes counting that axis; then the stores."""
+        assert schedule.vector is not None
+        statements: list[Statement] = []
+        known: dict[Scalar, Scalar] = {}
+        by_axes: dict[Axes, list[Scalar]] = {}
+        for fold in self.folds:
+            by_axes.setdefault(fold.payload.axes, []).append(fold)
+        for axes, folds in by_axes.items():
+            statements += self._across(axes, folds, at, known, schedule)
+        return statements + self._stores(at, known, self.outputs)
+
+    def _stores(
+        self, at: dict[str, Size], known: dict[Scalar, Scalar], outputs: Sequence[Output]
+    ) -> list[Statement]:
+        return [
+            Store(o.buffer.name, substitute(o.address, at), replace([o.value], at, known)[0]) for o in outputs
+        ]
+
+    def _across(
+        self, axes: Axes, folds: Sequence[Scalar], at: dict[str, Size], known: dict[Scalar, Scalar], schedule: Schedule
+    ) -> list[Statement]:
+        if len(axes) == 1:
+            statements, results = self._sweep(axes[0], folds, at, known, schedule, [])
+            known.update(results)
+            return statements
+        (name, size), *rest = axes
+        index = self.name(name)
+        loop = Loop(index, 0, size, 1)
+        inner: dict[Scalar, Scalar] = dict(known)
+        loop.body = self._across(tuple(rest), folds, {**at, name: Dim.named(index)}, inner, schedule)
+        for fold in folds:
+            carry = Carry(self.name("acc"), identity(fold.payload.kind, fold.dtype))
+            total = s.variable(carry.name, fold.dtype)
+            carry.next = combine(fold.payload.kind, total, inner[fold])
+            loop.carries.append(carry)
+            known[fold] = total
+        return [loop]
+
+    def _sweep(
+        self,
+        axis: tuple[str, Size],
+        folds: Sequence[Scalar],
+        at: dict[str, Size],
+        known: dict[Scalar, Scalar],
+        schedule: Schedule,
+        stores: Sequence[Output],
+    ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
+        """One pass along an axis in vectors: carries the folds, makes the stores on the way."""
+        name, size = axis
+        statements: list[Statement] = []
+        parts: dict[Scalar, list[Scalar]] = {
+            f: [identity(f.payload.kind, f.dtype)] * schedule.vectors for f in folds
+        }
+        for vectors, loop in self._vector_pieces(size, schedule.lanes, schedule.vectors):
+            for fold in folds:
+                own_axis = fold.payload.axes[-1][0]
+                for v in range(vectors):
+                    place = Dim.named(loop.index) + v * schedule.lanes
+                    (body,) = replace([fold.args[0]], {**at, own_axis: place}, known)
+                    if loop.masked:
+                        inside = s.index(place) < s.index(size)
+                        body = s.select(inside, body, identity(fold.payload.kind, fold.dtype))
+                    carry = Carry(self.name("acc"), parts[fold][v])
+                    total = s.variable(carry.name, fold.dtype)
+                    carry.next = combine(fold.payload.kind, total, body)
+                    loop.carries.append(carry)
+                    parts[fold][v] = total
+            for v in range(vectors):
+                spot = {**at, name: Dim.named(loop.index) + v * schedule.lanes}
+                loop.body += self._stores(spot, known, stores)
+            statements.append(loop)
+        results = {}
+        for fold in folds:
+            kind = fold.payload.kind
+            total = parts[fold][0]
+            for part in parts[fold][1:]:
+                total = total if part.op == "const" else combine(kind, total, part)
+            results[fold] = s.make("horizontal", (total,), fold.dtype, kind) if schedule.lanes > 1 else total
+        return statements, results
+
+    # -- several levels of folds along one axis ------------------------------------------------
+
+    def _sweeps_rows(self) -> bool:
+        """Whether outputs along a row go with folds along the same row."""
+        return bool(self.folds) and bool(self.domain) and any(self._is_full(o) for o in self.outputs) and all(
+            len(f.payload.axes) == 1 and f.payload.axes[0][1] == self.domain[-1][1] for f in self.folds
+        ) and not any(self._uses_row_index(f) for f in self.folds)
+
+    def _is_full(self, output: Output) -> bool:
+        return self.domain[-1][0] in names(output.address)
+
+    def _uses_row_index(self, fold: Scalar) -> bool:
+        last = self.domain[-1][0]
+        return any(last in names(size) for size in _sizes_in([_as_output(fold)]))
+
+    def _rows(self) -> list[Statement]:
+        (inner, size) = self.domain[-1] if self._row_axis_in_domain() else self.folds[0].payload.axes[-1]
+        outer = [(n, extent) for n, extent in self.domain if n != inner]
+        values = [o.value for o in self.outputs]
+        lanes = self.target.lanes(max([s.BITS[x.dtype] for x in postorder(values) if x.dtype in FLOATS] or [32]))
+        words = max(len(postorder(values)), 1)
+        vectors = 1 if words > 40 or (isinstance(size, int) and size < 2 * lanes) else 2
+        schedule = Schedule(inner, lanes, vectors, horizontal=True)
+
+        def row(at: dict[str, Size]) -> list[Statement]:
+            statements: list[Statement] = []
+            known: dict[Scalar, Scalar] = {}
+            for level in range(1, max(self.level.values()) + 2):
+                folds = [f for f in self.folds if self.level[f] == level]
+                stores = [o for o in self.outputs if self._needs(o) == level - 1 and inner in names(o.address)]
+                if folds or stores:
+                    sweep, results = self._sweep((inner, size), folds, at, known, schedule, stores)
+                    statements += sweep
+                    known.update(results)
+            return statements + self._stores(at, known, [o for o in self.outputs if inner not in names(o.address)])
+
+        return self._around(outer, {}, row)
+
+    def _row_axis_in_domain(self) -> bool:
+        return bool(self.domain) and any(self._is_full(o) for o in self.outputs)
+
+    def _needs(self, output: Output) -> int:
+        return max((self.level[f] for f in _folds_in([output.value])), default=0)
+
+
+@dataclass
+class Instance:
+    """One fold at one place of the tile."""
+
+    kind: str
+    body: Scalar
+    place: Scalar
+    names: list[str] | None = None
+
+    def firsts(self) -> list[Scalar]:
+        """The state before the first iteration; the last one is the fold's result."""
+        if self.kind.startswith("arg"):
+            return [identity(self.kind[3:], self.body.dtype), s.const(0, "int64")]
+        return [identity(self.kind, self.body.dtype)]
+
+    def nexts(self, state: Sequence[Scalar]) -> list[Scalar]:
+        """The state after an iteration."""
+        if not self.kind.startswith("arg"):
+            return [combine(self.kind, state[0], self.body)]
+        best, position = state
+        better = self.body > best if self.kind == "argmax" else self.body < best
+        if self.body.dtype in FLOATS:
+            better = better | (s.ne(self.body, self.body) & s.eq(best, best))
+        return [s.select(better, self.body, best), s.select(better, self.place, position)]
+
+
+def identity(kind: str, dtype: str) -> Scalar:
+    """What a fold starts from."""
+    if kind in ("add", "or"):
+        return s.const(0, dtype)
+    if kind in ("mul", "and"):
+        return s.const(1, dtype)
+    if dtype == "bool":
+        return s.const(kind == "min", dtype)
+    if dtype in FLOATS:
+        return s.const(float("-inf") if kind == "max" else float("inf"), dtype)
+    info = np.iinfo(dtype)
+    return s.const(int(info.min if kind == "max" else info.max), dtype)
+
+
+def combine(kind: str, total: Scalar, x: Scalar) -> Scalar:
+    """One step of a fold. A product is added with one rounding: FMA is used inside folds only."""
+    if kind == "add":
+        if x.op == "mul" and x.dtype in FLOATS:
+            return s.fma(x.args[0], x.args[1], total)
+        return total + x
+    if kind == "mul":
+        return total * x
+    if kind == "max":
+        return s.maximum(total, x)
+    if kind == "min":
+        return s.minimum(total, x)
+    return total & x if kind == "and" else total | x
+
+
+def _as_output(fold: Scalar) -> Output:
+    return Output(Buffer("", fold.dtype, (), "arena"), 0, fold.args[0])

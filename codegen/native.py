@@ -1,0 +1,139 @@
+"""NativeProgram: a graph compiled, linked and bound to the memory of its parameters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from symnet.dtype import Type
+from symnet.errors import CompileError, IndexOutOfBounds, ShapeError
+from symnet.graph import Graph
+from symnet.reference import interpret
+
+from .call import Binding, InputSpec, ResultSpec, run
+from .jit import Loaded, compile_object, target_machine
+from .kernels import Group
+from .program import Assembly
+from .targets import Target
+
+
+class Memory(Protocol):
+    """What holds a parameter's numbers."""
+
+    _storage: np.ndarray
+
+
+class NativeProgram:
+    """Machine code for one graph.
+
+    Attributes
+    ----------
+    graph : Graph
+    types : tuple of Type
+    report : object
+        Of the passes, kept for the user.
+    timings : dict of str to float
+        Milliseconds of each stage of code generation.
+    binding : Binding
+        What the native call path needs.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        groups: Sequence[Group],
+        types: tuple[Type, ...],
+        parameters: Mapping[str, Memory],
+        report: Any,
+        structure: Any,
+        target: Target,
+    ) -> None:
+        self.graph, self.types, self.report, self.target = graph, types, report, target
+        self._parameters = parameters
+        start = time.perf_counter()
+        self.assembly = Assembly(graph, groups, target)
+        emitted = time.perf_counter()
+        self.code = compile_object(self.assembly.text, target)
+        compiled = time.perf_counter()
+        loaded = Loaded(self.code, ("plan", "entry"))
+        self.binding = self._bind(loaded, structure)
+        linked = time.perf_counter()
+        self.timings = {
+            "kernels": (emitted - start) * 1e3,
+            "llvm": (compiled - emitted) * 1e3,
+            "link": (linked - compiled) * 1e3,
+        }
+
+    def _bind(self, loaded: Loaded, structure: Any) -> Binding:
+        plan = self.assembly.plan
+        inputs = tuple(
+            InputSpec(str(n.attrs["name"]), n.dtype, tuple(s if isinstance(s, int) else str(s) for s in n.shape))
+            for n in self.graph.inputs
+        )
+        names = [str(n.attrs["name"]) for n in plan.parameters]
+        memory = [self._parameters[name]._storage for name in names]
+        memory += [_aligned(n.attrs["value"].array) for n in plan.constants]
+        updated = {str(p.attrs["name"]) for p, _ in self.graph.updates}
+        return Binding(
+            loaded.addresses["plan"],
+            loaded.addresses["entry"],
+            inputs,
+            tuple(ResultSpec(n.dtype, n.ndim) for n in self.graph.outputs),
+            tuple(self.assembly.dims),
+            self.assembly.frame_size,
+            parameters=tuple(memory),
+            updated=tuple(k for k, name in enumerate(names) if name in updated),
+            structure=structure.kind,
+            keys=structure.keys,
+            keep=loaded,
+        )
+
+    def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+        """Compute the results and apply the updates.
+
+        Raises
+        ------
+        IndexOutOfBounds
+            An index in the data is outside its axis; nothing was stored.
+        """
+        outcome = run(self.binding, arrays)
+        if outcome.status == 0:
+            return outcome.results
+        if outcome.stage == "plan":
+            raise ShapeError("the sizes of this call do not fit the compiled program")
+        raise self._explained(outcome.status, arrays, sizes)
+
+    def _explained(self, status: int, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> Exception:
+        """What a failed check on data was about, found by computing it again in numpy."""
+        values = dict(zip(self.graph.inputs, arrays, strict=True))
+        for node in self.assembly.plan.parameters:
+            values[node] = self._parameters[str(node.attrs["name"])]._storage
+        node = self.assembly.checks[status - 1]
+        try:
+            interpret(self.graph, values, sizes)
+        except IndexOutOfBounds as error:
+            return IndexOutOfBounds(f"{self.graph.origin(node)}: {error}")
+        return CompileError(f"native code refused data that numpy accepts, at {self.graph.origin(node)}")
+
+    def llvm(self) -> str:
+        """The LLVM text the program was compiled from."""
+        return self.assembly.text
+
+    def machine_code(self) -> str:
+        """The program as the target's assembly."""
+        import llvmlite.binding as llvm
+
+        return str(target_machine(self.target).emit_assembly(llvm.parse_assembly(self.assembly.text)))
+
+    def loops(self) -> str:
+        """The loop IR of every kernel, in the order they run."""
+        return "\n\n".join(f"# {step.origin}\n{step.kernel}" for step in self.assembly.plan.steps)
+
+
+def _aligned(array: np.ndarray) -> np.ndarray:
+    from symnet.expr import aligned_copy
+
+    return aligned_copy(array)

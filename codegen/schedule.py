@@ -1,0 +1,140 @@
+"""How a kernel is to be run, as data: which index the lanes count, and the shape of the register tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from symnet.dims import Dim, Size, names
+from symnet.scalar import BITS, Scalar
+
+from .loops import postorder, scalars_in
+from .targets import Target
+
+Axes = Sequence[tuple[str, Size]]
+# What an open size is taken to be when choices are weighed.
+TYPICAL = 64
+# Instances of the body in one unrolled tile, times its words.
+LARGEST_BODY = 640
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A choice of loops.
+
+    Attributes
+    ----------
+    vector : str or None
+        The index counted by the lanes: of the domain, or of a fold ("horizontal").
+    lanes : int
+    vectors : int
+        Vectors side by side in the tile.
+    row : str or None
+        The domain index whose neighbours share a tile.
+    rows : int
+    horizontal : bool
+    """
+
+    vector: str | None
+    lanes: int
+    vectors: int = 1
+    row: str | None = None
+    rows: int = 1
+    horizontal: bool = False
+
+
+def choose(domain: Axes, values: Sequence[Scalar], addresses: Sequence[Size], folds: Sequence[Scalar], target: Target) -> Schedule:
+    """The schedule for a kernel that stores `values` at `addresses` for every index of `domain`."""
+    lanes = target.lanes(_widest(values))
+    loads = [x for x in postorder(list(values)) if x.op == "load"]
+    best: tuple[float, str | None, bool] = (float("inf"), None, False)
+    for name, size in domain:
+        cost = sum(_cost(x.payload[1][0], name, lanes) for x in loads)
+        cost += sum(2 * _cost(a, name, lanes) for a in addresses)
+        best = min(best, (cost / _fill(size, lanes), name, False), key=lambda item: item[0])
+    for name, size in _horizontal_axes(folds):
+        cost = sum(_cost(x.payload[1][0], name, lanes) for x in loads) + 2 * len(addresses)
+        best = min(best, (cost / _fill(size, lanes) + 1, name, True), key=lambda item: item[0])
+    vector, horizontal = best[1], best[2]
+    if vector is None:
+        return Schedule(None, 1)
+    sizes = dict(domain)
+    words = max(len(postorder(list(values))), 1)
+    if horizontal:
+        size = dict(_horizontal_axes(folds))[vector]
+        return Schedule(vector, lanes, _vectors(size, lanes, 4, words), horizontal=True)
+    row = _row(domain, vector, folds)
+    vectors = _vectors(sizes[vector], lanes, target.tile_vectors if folds else 2, words)
+    rows = 1
+    if row is not None:
+        extent = sizes[row]
+        rows = min(target.tile_rows, extent) if isinstance(extent, int) else target.tile_rows
+        rows = max(1, min(rows, LARGEST_BODY // (words * vectors)))
+    return Schedule(vector, lanes, vectors, row if rows > 1 else None, rows)
+
+
+def _widest(values: Sequence[Scalar]) -> int:
+    """The bits of an element: those of the widest float if there is one, else of the widest integer."""
+    every = postorder(list(values))
+    floats = [BITS[x.dtype] for x in every if x.dtype in ("float32", "float64")]
+    return max(floats or [BITS[x.dtype] for x in every] or [32])
+
+
+def _horizontal_axes(folds: Sequence[Scalar]) -> Axes:
+    """The innermost fold axis, where the lanes may count it."""
+    if not folds or any(f.payload.kind.startswith("arg") for f in folds):
+        return ()
+    return folds[0].payload.axes[-1:]
+
+
+def stride(address: Size, name: str) -> int | None:
+    """How far an address moves when an index grows by one; None if that is no constant."""
+    if not isinstance(address, Dim):
+        return 0
+    step = 0
+    for monomial, coefficient in address.terms:
+        if monomial == (name,):
+            step = coefficient
+        elif any(_depends(atom, name) for atom in monomial):
+            return None
+    return step
+
+
+def _depends(atom: object, name: str) -> bool:
+    if isinstance(atom, str):
+        return atom == name
+    whole = Dim.named(atom)
+    if name in names(whole):
+        return True
+    inner = list(scalars_in(whole))
+    return any(
+        name in names(size)
+        for x in postorder(inner)
+        for size in (x.payload[1] if x.op == "load" else (x.payload,) if x.op == "index" else ())
+    )
+
+
+def _cost(address: Size, name: str, lanes: int) -> float:
+    step = stride(address, name)
+    return {0: 0.3, 1: 1.0}.get(step, 2.0 * lanes) if step is not None else 2.0 * lanes
+
+
+def _fill(size: Size, lanes: int) -> float:
+    """The share of lanes that do work."""
+    extent = size if isinstance(size, int) else TYPICAL
+    return max(extent, 1) / (-(-max(extent, 1) // lanes) * lanes)
+
+
+def _vectors(size: Size, lanes: int, most: int, words: int) -> int:
+    fitting = max(size // lanes, 1) if isinstance(size, int) else most
+    return max(1, min(most, fitting, LARGEST_BODY // words))
+
+
+def _row(domain: Axes, vector: str, folds: Sequence[Scalar]) -> str | None:
+    """A domain index that some load inside the folds does not depend on: its rows share that load."""
+    loads = [x for x in postorder([f.args[0] for f in folds]) if x.op == "load"]
+    for name, size in reversed(domain):
+        if name != vector and size != 1 and any(stride(x.payload[1][0], name) == 0 for x in loads):
+            if any(stride(x.payload[1][0], name) != 0 for x in loads):
+                return name
+    return None

@@ -1,0 +1,82 @@
+"""Targets: what the code generator knows about a processor, as records."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import llvmlite.binding as llvm
+
+from symnet.errors import CompileError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor to generate code for.
+
+    Attributes
+    ----------
+    name : str
+    cpu, features : str
+        As LLVM spells them.
+    vector_bits : int
+        Width of a vector register.
+    tile_rows, tile_vectors : int
+        Shape of a matrix product's register tile: rows by vectors. With the vectors of the other
+        operand and one broadcast it must fit the register file.
+    has_fma : bool
+    """
+
+    name: str
+    cpu: str
+    features: str
+    vector_bits: int
+    tile_rows: int
+    tile_vectors: int
+    has_fma: bool
+
+    def lanes(self, bits: int) -> int:
+        """How many elements of so many bits fill a vector."""
+        return self.vector_bits // max(bits, 32)
+
+
+def _x86(name: str, cpu: str, vector_bits: int, rows: int, vectors: int, has_fma: bool) -> Target:
+    return Target(name, cpu, "", vector_bits, rows, vectors, has_fma)
+
+
+# 6 rows x 4 vectors of 32 registers, 6 x 2 of 16: measured best among their neighbours.
+AVX512 = _x86("avx512", "x86-64-v4", 512, 6, 4, True)
+AVX2 = _x86("avx2", "x86-64-v3", 256, 6, 2, True)
+# 128-bit vectors without fused multiply-add: SSE4.2 on x86, NEON elsewhere.
+PORTABLE = _x86("portable", "x86-64-v2" if platform.machine() in ("x86_64", "AMD64") else "generic", 128, 4, 2, False)
+
+
+def host() -> Target:
+    """The target of the processor this runs on."""
+    features = llvm.get_host_cpu_features()
+    text = features.flatten()
+    cpu = llvm.get_host_cpu_name()
+    wide = all(features.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq"))
+    if wide:
+        return Target("host-avx512", cpu, text + ",-prefer-256-bit", 512, 6, 4, True)
+    if features.get("avx2") and features.get("fma"):
+        return Target("host-avx2", cpu, text, 256, 6, 2, True)
+    return Target("host-portable", cpu, text, 128, 4, 2, False)
+
+
+def find_target(name: str | None) -> Target:
+    """The target of a name; None and "host" mean this processor.
+
+    Raises
+    ------
+    CompileError
+        There is no such target, or this processor cannot run it.
+    """
+    if name in (None, "host"):
+        return host()
+    for target in (AVX512, AVX2, PORTABLE):
+        if target.name == name:
+            if target.vector_bits > host().vector_bits:
+                raise CompileError(f"the target {name} has instructions that this processor lacks")
+            return target
+    raise CompileError(f"unknown target {name!r}; expected host, avx512, avx2 or portable")

@@ -1,0 +1,197 @@
+"""The scalar vocabulary as LLVM instructions, for any number of lanes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symnet.errors import CompileError
+from symnet.scalar import BITS, COMPARE, FLOATS
+
+if TYPE_CHECKING:
+    from .emit import Value, Emitter
+
+_FLOAT = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+_INT = {"add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr"}
+_ORDERED = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge"}
+_SIGNED = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
+_UNSIGNED = {"eq": "eq", "ne": "ne", "lt": "ult", "le": "ule", "gt": "ugt", "ge": "uge"}
+_INTRINSIC = {"abs": "fabs", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "rint": "roundeven"}
+
+
+class Words:
+    """Writes one word of the vocabulary as instructions of an emitter."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter = emitter
+
+    def word(self, op: str, operand: str, result: str, refs: list[str], lanes: int, depth: int) -> str:
+        """Emit `op` on operands of dtype `operand`; the result's SSA name."""
+        self.lanes, self.depth = lanes, depth
+        if op in COMPARE:
+            return self._compare(op, operand, refs)
+        if op == "select":
+            type = self.type(result)
+            return self.put(f"select {self.type('bool')} {refs[0]}, {type} {refs[1]}, {type} {refs[2]}")
+        if op == "cast":
+            return self._cast(operand, result, refs[0])
+        if op == "bitcast":
+            return self.put(f"bitcast {self.type(operand)} {refs[0]} to {self.type(result)}")
+        if op in ("min", "max"):
+            return self._extremum(op, operand, *refs)
+        if operand in FLOATS:
+            return self._float(op, operand, refs)
+        return self._integer(op, operand, refs)
+
+    def put(self, text: str) -> str:
+        return self.emitter.emit(text, self.depth)
+
+    def type(self, dtype: str) -> str:
+        from .emit import LLVM_TYPE, vector_type
+
+        return vector_type(LLVM_TYPE[dtype], self.lanes)
+
+    def const(self, value: float, dtype: str) -> str:
+        from .emit import LLVM_TYPE, constant_text, splat_text
+
+        return splat_text(LLVM_TYPE[dtype], constant_text(value, dtype), self.lanes)
+
+    def call(self, name: str, dtype: str, *refs: str) -> str:
+        type = self.type(dtype)
+        suffix = ("" if self.lanes == 1 else f"v{self.lanes}") + ("f" if dtype in FLOATS else "i") + str(BITS[dtype])
+        return self.put(f"call {type} @llvm.{name}.{suffix}({', '.join(f'{type} {r}' for r in refs)})")
+
+    def _compare(self, op: str, dtype: str, refs: list[str]) -> str:
+        if dtype in FLOATS:
+            return self.put(f"fcmp {_ORDERED[op]} {self.type(dtype)} {refs[0]}, {refs[1]}")
+        table = _UNSIGNED if dtype == "bool" else _SIGNED
+        return self.put(f"icmp {table[op]} {self.type(dtype)} {refs[0]}, {refs[1]}")
+
+    def _extremum(self, op: str, dtype: str, a: str, b: str) -> str:
+        """numpy's maximum and minimum: a NaN on either side is the result."""
+        type, flag = self.type(dtype), self.type("bool")
+        if dtype == "bool":
+            return self.put(f"{'and' if op == 'min' else 'or'} {type} {a}, {b}")
+        if dtype not in FLOATS:
+            test = self.put(f"icmp {'slt' if op == 'min' else 'sgt'} {type} {a}, {b}")
+            return self.put(f"select {flag} {test}, {type} {a}, {type} {b}")
+        if not a.startswith("%"):
+            a, b = b, a
+        # With a NaN in either this compare is false and gives a: one instruction, right unless b is NaN.
+        test = self.put(f"fcmp {'olt' if op == 'min' else 'ogt'} {type} {b}, {a}")
+        chosen = self.put(f"select {flag} {test}, {type} {b}, {type} {a}")
+        if not b.startswith("%"):
+            return chosen
+        unordered = self.put(f"fcmp uno {type} {b}, {b}")
+        return self.put(f"select {flag} {unordered}, {type} {b}, {type} {chosen}")
+
+    def _float(self, op: str, dtype: str, refs: list[str]) -> str:
+        type = self.type(dtype)
+        if op in _FLOAT:
+            return self.put(f"{_FLOAT[op]} {type} {refs[0]}, {refs[1]}")
+        if op == "neg":
+            return self.put(f"fneg {type} {refs[0]}")
+        if op in _INTRINSIC:
+            return self.call(_INTRINSIC[op], dtype, refs[0])
+        if op == "fma":
+            if self.emitter.target.has_fma:
+                return self.call("fma", dtype, *refs)
+            product = self.put(f"fmul {type} {refs[0]}, {refs[1]}")
+            return self.put(f"fadd {type} {product}, {refs[2]}")
+        if op == "mod":
+            return self._float_mod(dtype, *refs)
+        raise CompileError(f"the word {op} is not defined for {dtype}")
+
+    def _float_mod(self, dtype: str, a: str, b: str) -> str:
+        """numpy's remainder: a - b*floor(a/b), exact while the quotient has no more bits than the mantissa."""
+        type, flag = self.type(dtype), self.type("bool")
+        quotient = self.call("trunc", dtype, self.put(f"fdiv {type} {a}, {b}"))
+        rest = self.call("fma", dtype, self.put(f"fneg {type} {quotient}"), b, a)
+        zero = self.const(0.0, dtype)
+        signs = self.put(f"fmul {type} {rest}, {b}")
+        wrong = self.put(f"fcmp olt {type} {signs}, {zero}")
+        moved = self.put(f"fadd {type} {rest}, {b}")
+        fixed = self.put(f"select {flag} {wrong}, {type} {moved}, {type} {rest}")
+        is_zero = self.put(f"fcmp oeq {type} {fixed}, {zero}")
+        signed_zero = self.call("copysign", dtype, zero, b)
+        return self.put(f"select {flag} {is_zero}, {type} {signed_zero}, {type} {fixed}")
+
+    def _integer(self, op: str, dtype: str, refs: list[str]) -> str:
+        type = self.type(dtype)
+        if op in _INT:
+            return self.put(f"{op} {type} {refs[0]}, {refs[1]}")
+        if op == "not":
+            return self.put(f"xor {type} {refs[0]}, {self.const(-1 if dtype != 'bool' else 1, dtype)}")
+        if op == "neg":
+            return self.put(f"sub {type} {self.const(0, dtype)}, {refs[0]}")
+        if op == "abs":
+            negative = self.put(f"icmp slt {type} {refs[0]}, {self.const(0, dtype)}")
+            flipped = self.put(f"sub {type} {self.const(0, dtype)}, {refs[0]}")
+            return self.put(f"select {self.type('bool')} {negative}, {type} {flipped}, {type} {refs[0]}")
+        if op in ("floor", "ceil", "rint"):
+            return refs[0]
+        if op in ("floordiv", "mod"):
+            return self._divide(op, dtype, *refs)
+        raise CompileError(f"the word {op} is not defined for {dtype}")
+
+    def _divide(self, op: str, dtype: str, a: str, b: str) -> str:
+        """Floor division or remainder; 0 for a divisor 0, as numpy. x86 would trap there and on MIN // -1."""
+        type, flag = self.type(dtype), self.type("bool")
+        zero, one = self.const(0, dtype), self.const(1, dtype)
+        by_zero = self.put(f"icmp eq {type} {b}, {zero}")
+        by_minus = self.put(f"icmp eq {type} {b}, {self.const(-1, dtype)}")
+        unsafe = self.put(f"or {flag} {by_zero}, {by_minus}")
+        divisor = self.put(f"select {flag} {unsafe}, {type} {one}, {type} {b}")
+        quotient = self.put(f"sdiv {type} {a}, {divisor}")
+        rest = self.put(f"sub {type} {a}, {self.put(f'mul {type} {quotient}, {divisor}')}")
+        differ = self.put(f"icmp slt {type} {self.put(f'xor {type} {rest}, {divisor}')}, {zero}")
+        inexact = self.put(f"icmp ne {type} {rest}, {zero}")
+        down = self.put(f"and {flag} {differ}, {inexact}")
+        if op == "mod":
+            moved = self.put(f"add {type} {rest}, {divisor}")
+            return self.put(f"select {flag} {down}, {type} {moved}, {type} {rest}")
+        lower = self.put(f"sub {type} {quotient}, {one}")
+        floored = self.put(f"select {flag} {down}, {type} {lower}, {type} {quotient}")
+        negated = self.put(f"sub {type} {zero}, {a}")
+        result = self.put(f"select {flag} {by_minus}, {type} {negated}, {type} {floored}")
+        return self.put(f"select {flag} {by_zero}, {type} {zero}, {type} {result}")
+
+    def _cast(self, source: str, result: str, ref: str) -> str:
+        before, after = self.type(source), self.type(result)
+        if result == "bool":
+            zero = self.const(0, source)
+            test = "fcmp une" if source in FLOATS else "icmp ne"
+            return self.put(f"{test} {before} {ref}, {zero}")
+        if source in FLOATS and result in FLOATS:
+            return self.put(f"{'fpext' if result == 'float64' else 'fptrunc'} {before} {ref} to {after}")
+        if source in FLOATS:
+            name = f"fptosi.sat.{self._mangled(result)}.{self._mangled(source)}"
+            return self.put(f"call {after} @llvm.{name}({before} {ref})")
+        if result in FLOATS:
+            return self.put(f"{'uitofp' if source == 'bool' else 'sitofp'} {before} {ref} to {after}")
+        if BITS[result] < BITS[source]:
+            return self.put(f"trunc {before} {ref} to {after}")
+        return self.put(f"{'zext' if source == 'bool' else 'sext'} {before} {ref} to {after}")
+
+    def _mangled(self, dtype: str) -> str:
+        return ("" if self.lanes == 1 else f"v{self.lanes}") + ("f" if dtype in FLOATS else "i") + str(BITS[dtype])
+
+    def horizontal(self, kind: str, dtype: str, value: Value, depth: int) -> str:
+        """Combine the lanes of a vector, by halves: the order is fixed, so the result is too."""
+        ref, lanes = value.ref, value.lanes
+        op = {"add": "add", "mul": "mul", "max": "max", "min": "min", "and": "and", "or": "or"}[kind]
+        self.depth = depth
+        while lanes > 1:
+            self.lanes = lanes
+            type, half = self.type(dtype), lanes // 2
+            low = ", ".join(f"i32 {k}" for k in range(half))
+            high = ", ".join(f"i32 {k + half}" for k in range(half))
+            a = self.put(f"shufflevector {type} {ref}, {type} poison, <{half} x i32> <{low}>")
+            b = self.put(f"shufflevector {type} {ref}, {type} poison, <{half} x i32> <{high}>")
+            lanes = half
+            if lanes == 1:
+                self.lanes = 2
+                type = f"<1 x {self.type(dtype).split('x ')[1][:-1]}>"
+                a = self.put(f"extractelement {type} {a}, i64 0")
+                b = self.put(f"extractelement {type} {b}, i64 0")
+            ref = self.word(op, dtype, dtype, [a, b], lanes, depth)
+        return ref

@@ -1,0 +1,217 @@
+"""Element-wise and reduction fusion: which nodes are computed together.
+
+Not a rewrite: the nodes stay as they are, and every node that needs code is put in one group. The
+groups, in order, are the kernels; a value used only inside its group never reaches memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from symnet.dtype import Shape, normalize_axes
+from symnet.graph import Graph, Node
+
+# More nodes than this in one kernel make LLVM's time grow faster than the kernel.
+LIMIT = 48
+# Read in place by whoever uses them: an index is changed, nothing is computed.
+LAZY = {"transpose", "expand_dims", "squeeze", "broadcast_to", "getitem", "one_hot", "identity"}
+ALONE = {"check_index"}
+COSTLY = {"exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "power", "sigmoid", "softplus", "divide", "sqrt"}
+
+
+@dataclass
+class Group:
+    """Nodes computed by one kernel.
+
+    Attributes
+    ----------
+    kind : str
+        "map": one value an element of `domain`. "fold": one reduction or contraction onto `domain`, and
+        what follows it element by element. "rows": reductions along the last axis of `domain` and
+        what follows them, row by row.
+    domain : tuple of sizes
+    nodes : list of Node
+        In order of computation.
+    """
+
+    kind: str
+    domain: Shape
+    nodes: list[Node] = field(default_factory=list)
+    closed: bool = False
+
+
+def form_kernels(graph: Graph) -> list[Group]:
+    """Put every live node that needs code in a group.
+
+    before:  a = add(x, b); h = relu(a); s = sum(h, axis=1)
+    after:   kernel rows over (batch, n): a, h, s
+    requires: composites expanded, dead nodes gone.
+    preserves: the graph. Groups come in an order of computation: each reads earlier ones only.
+    """
+    return _Former(graph).groups_in_order()
+
+
+def materialized_views(graph: Graph) -> set[Node]:
+    """Movement nodes that need memory of their own: results, and right operands that stand on their side."""
+    wanted = set(graph.roots())
+    for node in graph.nodes:
+        if node.op.family == "contraction" and len(node.inputs[1].shape) >= 2 and _swaps_last(node.inputs[1]):
+            wanted.add(node.inputs[1])
+    return wanted
+
+
+def _swaps_last(node: Node) -> bool:
+    """A transpose that moves the last axis: its rows are strided, a matrix product wants them dense."""
+    if node.op.name != "transpose":
+        return False
+    axes = node.attrs["axes"] or tuple(reversed(range(node.ndim)))
+    return axes[-1] != node.ndim - 1
+
+
+def is_lazy(node: Node, materialized: set[Node]) -> bool:
+    """Whether a node is computed by its readers."""
+    return node.op.name in LAZY and node not in materialized
+
+
+def is_view(node: Node) -> bool:
+    """Whether a node is its operand's memory under another shape."""
+    return node.op.name == "reshape"
+
+
+class _Former:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.live = graph.live()
+        self.users = graph.users()
+        self.materialized = materialized_views(graph)
+        self.groups: list[Group] = []
+        self.place: dict[Node, int] = {}
+
+    def groups_in_order(self) -> list[Group]:
+        for node in self.live:
+            if node.op.family == "leaf" or is_view(node) or is_lazy(node, self.materialized):
+                continue
+            self._assign(node)
+        self._sink()
+        return [g for g in self.groups if g.nodes]
+
+    def _bases(self, node: Node) -> list[tuple[Node, str]]:
+        """The grouped nodes an operand is read from, and how: "direct", "lazy" or "view"."""
+        found: list[tuple[Node, str]] = []
+        stack = [(node, "direct")]
+        while stack:
+            node, how = stack.pop()
+            if node in self.place:
+                found.append((node, how))
+            elif is_view(node):
+                stack.extend((i, "view") for i in node.inputs)
+            elif node.op.family != "leaf":
+                stack.extend((i, "view" if how == "view" else "lazy") for i in node.inputs)
+        return found
+
+    def _assign(self, node: Node) -> None:
+        reads = [(base, how) for operand in node.inputs for base, how in self._bases(operand)]
+        latest = max((self.place[base] for base, _ in reads), default=-1)
+        inside = [(base, how) for base, how in reads if self.place[base] == latest]
+        if latest >= 0 and self._joins(node, self.groups[latest], inside):
+            self.groups[latest].nodes.append(node)
+            self.place[node] = latest
+            return
+        self.place[node] = len(self.groups)
+        self.groups.append(_started(node))
+
+    def _joins(self, node: Node, group: Group, inside: list[tuple[Node, str]]) -> bool:
+        if group.closed or node.op.name in ALONE or len(group.nodes) >= LIMIT or any(h == "view" for _, h in inside):
+            return False
+        if group.kind == "rows":
+            return self._joins_rows(node, group)
+        if any(how != "direct" or base.shape != group.domain for base, how in inside):
+            return False
+        if node.op.family == "elementwise":
+            return node.shape == group.domain
+        if group.kind == "map" and _reduces_last(node) and node.inputs[0].shape == group.domain:
+            group.kind = "rows"
+            return True
+        return False
+
+    def _joins_rows(self, node: Node, group: Group) -> bool:
+        if _reduces_last(node):
+            return node.inputs[0].shape == group.domain
+        return node.op.family == "elementwise" and (
+            node.shape == group.domain or _is_row(node.shape, group.domain)
+        ) and all(self._fits_rows(i, group) for i in node.inputs)
+
+    def _fits_rows(self, operand: Node, group: Group) -> bool:
+        """Whether an operand, read from inside the group, is one of its rows or row values."""
+        if not any(self.groups[self.place[b]] is group for b, _ in self._bases(operand)):
+            return True
+        while operand not in self.place:
+            if operand.op.name not in ("expand_dims", "squeeze", "broadcast_to", "identity"):
+                return False
+            operand = operand.inputs[0]
+        return operand.shape == group.domain or _is_row(operand.shape, group.domain)
+
+    def _sink(self) -> None:
+        """Move a map group into the one group that reads it, where that costs nothing twice."""
+        for index in reversed(range(len(self.groups))):
+            group = self.groups[index]
+            if group.kind != "map" or group.closed or any(n in self.materialized for n in group.nodes):
+                continue
+            reader = self._only_reader(group, index)
+            if reader is None or len(group.nodes) + len(self.groups[reader].nodes) > LIMIT:
+                continue
+            if self._may_sink(group, self.groups[reader]):
+                self.groups[reader].nodes[:0] = group.nodes
+                for node in group.nodes:
+                    self.place[node] = reader
+                group.nodes = []
+
+    def _only_reader(self, group: Group, index: int) -> int | None:
+        readers: set[int] = set()
+        stack = [u for n in group.nodes for u in self.users[n]]
+        while stack:
+            user = stack.pop()
+            if user in self.place:
+                readers.add(self.place[user])
+            elif is_view(user):
+                return None
+            else:
+                stack.extend(self.users[user])
+        readers.discard(index)
+        return readers.pop() if len(readers) == 1 else None
+
+    def _may_sink(self, group: Group, reader: Group) -> bool:
+        if reader.closed:
+            return False
+        if reader.kind == "map":
+            return group.domain == reader.domain or not _costly(group)
+        first = reader.nodes[0]
+        if reader.kind == "rows":
+            return group.domain == reader.domain
+        return first.op.family == "reduction" and first.inputs[0] in group.nodes and group.domain == first.inputs[0].shape
+
+
+def _started(node: Node) -> Group:
+    if node.op.name in ALONE:
+        return Group("map", node.shape, [node], closed=True)
+    if _reduces_last(node):
+        return Group("rows", node.inputs[0].shape, [node])
+    fold = node.op.family in ("reduction", "contraction") or node.op.name == "scatter_add"
+    return Group("fold" if fold else "map", node.shape, [node])
+
+
+def _reduces_last(node: Node) -> bool:
+    if node.op.family != "reduction" or node.op.name.startswith("arg") or node.inputs[0].ndim == 0:
+        return False
+    rank = node.inputs[0].ndim
+    return normalize_axes(node.attrs["axis"], rank) == (rank - 1,)
+
+
+def _is_row(shape: Shape, domain: Shape) -> bool:
+    return shape in (domain[:-1], (*domain[:-1], 1))
+
+
+def _costly(group: Group) -> bool:
+    return len(group.nodes) > 4 or any(n.op.name in COSTLY for n in group.nodes)
+
+

@@ -1,0 +1,187 @@
+"""The driver: handles in, a callable Function out. The one file that sees passes and codegen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .dtype import Type
+from .codegen.native import NativeProgram
+from .codegen.targets import find_target
+from .errors import ArgumentError, GraphError
+from .expr import Expr, Parameter, Variable, as_expr
+from .function import Function, Program
+from .graph import Graph
+from .passes import PIPELINE, Pass
+from .passes.differentiate import differentiate
+from .passes.form_kernels import form_kernels
+from .reference import interpret
+from .report import PassRecord, Report
+from .specialize import leaves, specialize
+from .structure import Structure
+
+MODES = ("native", "interpret")
+
+
+def compile(
+    outputs: Any,
+    inputs: Sequence[Variable] | None = None,
+    updates: Mapping[Parameter, Any] | Sequence[tuple[Parameter, Any]] | None = None,
+    mode: str = "native",
+    *,
+    pipeline: Sequence[Pass] | None = None,
+    target: str | None = None,
+    check: bool = False,
+) -> Function:
+    """Compile expressions to one function.
+
+    Parameters
+    ----------
+    outputs : Expr, or tuple, list or dict of Expr, or None
+        What a call returns, in the same structure.
+    inputs : sequence of Variable, optional
+        The order of positional arguments. Default: the Variables needed, in order of creation. May
+        list Variables that nothing needs.
+    updates : dict or pairs of Parameter to Expr, optional
+        New values of Parameters, computed from the old ones and stored after everything is computed,
+        all or none.
+    mode : {"native", "interpret"}
+        Machine code, or numpy node by node.
+    pipeline : sequence of passes, optional
+        Default: ``symnet.passes.PIPELINE``.
+    target : str, optional
+        "host", "avx512", "avx2" or "portable".
+    check : bool
+        Run the graph's checker after every pass.
+
+    Returns
+    -------
+    Function
+
+    Raises
+    ------
+    ArgumentError
+        Something given is not an expression, or two inputs have one name.
+    ShapeError, DTypeError, GradientError
+        With the user's line, where the types are declared; else at the first call.
+
+    Examples
+    --------
+    >>> import numpy as np, symnet as sn
+    >>> A, B = sn.Variable("A"), sn.Variable("B")
+    >>> f = sn.compile(B * A + sn.Constant(1))
+    >>> f(A=np.ones(3), B=np.ones(3) * 2)
+    array([3., 3., 3.])
+    """
+    if mode not in MODES:
+        raise ArgumentError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
+    structure = _structure(outputs)
+    roots = [as_expr(e) for e in structure.leaves]
+    pairs = _update_pairs(updates)
+    if not roots and not pairs:
+        raise ArgumentError("nothing to compile: give outputs, updates or both")
+    found = leaves([*roots, *(e for _, e in pairs), *(p for p, _ in pairs)])
+    variables = _inputs([v for v in found if isinstance(v, Variable)], inputs)
+    parameters = {p.name: p for p in found if isinstance(p, Parameter)}
+    passes = list(PIPELINE if pipeline is None else pipeline)
+
+    def build(types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
+        graph = specialize(
+            roots, variables, pairs, dict(zip(variables, types, strict=True)), sizes, differentiate
+        )
+        graph, report = run_passes(graph, passes, check)
+        if mode == "interpret":
+            return InterpretedProgram(graph, tuple(types), parameters, report)
+        return NativeProgram(
+            graph, form_kernels(graph), tuple(types), parameters, report, structure, find_target(target)
+        )
+
+    return Function(structure, variables, pairs, mode, build)
+
+
+def run_passes(graph: Graph, passes: Sequence[Pass], check: bool = False) -> tuple[Graph, Report]:
+    """The graph after every pass, and the record of them.
+
+    Raises
+    ------
+    GraphError
+        A pass returned something else than a sound Graph (soundness only with `check`).
+    """
+    report = Report()
+    for step in passes:
+        before, start = len(graph.nodes), time.perf_counter()
+        graph = step(graph)
+        elapsed = (time.perf_counter() - start) * 1e3
+        name = getattr(step, "__name__", str(step))
+        if not isinstance(graph, Graph):
+            raise GraphError(f"the pass {name} returned {type(graph).__name__}; expected a Graph")
+        if check:
+            graph.check()
+        report.passes.append(PassRecord(name, before, len(graph.nodes), elapsed, dict(graph.fired)))
+    return graph, report
+
+
+class InterpretedProgram:
+    """A graph run by the interpreter."""
+
+    def __init__(
+        self, graph: Graph, types: tuple[Type, ...], parameters: Mapping[str, Parameter], report: Report
+    ) -> None:
+        self.graph, self.types, self.report = graph, types, report
+        self.parameters = parameters
+
+    def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+        """Compute the results, then store the updates."""
+        values = dict(zip(self.graph.inputs, arrays, strict=True))
+        for node in self.graph.nodes:
+            if node.op.name == "parameter":
+                values[node] = self.parameters[node.attrs["name"]]._storage
+        results, new = interpret(self.graph, values, sizes)
+        results = [np.array(r, order="C", copy=True) for r in results]
+        stored = [np.array(v, copy=True) for v in new]
+        for (parameter, _), value in zip(self.graph.updates, stored, strict=True):
+            self.parameters[parameter.attrs["name"]]._storage[...] = value
+        return results
+
+
+def _structure(outputs: Any) -> Structure:
+    if callable(outputs) and not isinstance(outputs, Expr):
+        raise ArgumentError(
+            f"compile takes an expression, not the function {getattr(outputs, '__name__', outputs)!r}: "
+            "call it on Variables and compile what it returns, as in compile(f(Variable('x')))"
+        )
+    return Structure(outputs)
+
+
+def _update_pairs(updates: Any) -> list[tuple[Parameter, Expr]]:
+    pairs = list(updates.items() if isinstance(updates, Mapping) else updates or ())
+    seen: set[Parameter] = set()
+    for parameter, _ in pairs:
+        if not isinstance(parameter, Parameter):
+            raise ArgumentError(f"updates has the key {parameter!r}; expected a Parameter")
+        if parameter in seen:
+            raise ArgumentError(f"{parameter} is updated twice")
+        seen.add(parameter)
+    return [(p, as_expr(e)) for p, e in pairs]
+
+
+def _inputs(needed: Sequence[Variable], listed: Sequence[Variable] | None) -> list[Variable]:
+    variables = list(needed if listed is None else listed)
+    by_name: dict[str, Variable] = {}
+    for variable in [*variables, *needed]:
+        if not isinstance(variable, Variable):
+            raise ArgumentError(f"inputs has {variable!r}; expected Variables")
+        other = by_name.setdefault(variable.name, variable)
+        if other is not variable:
+            raise ArgumentError(
+                f"two Variables are named {variable.name!r}: declared at {other.line} and at {variable.line}"
+            )
+    missing = [v for v in needed if v not in set(variables)]
+    if missing:
+        raise ArgumentError(f"inputs lacks {missing[0]} (declared at {missing[0].line}), which the outputs need")
+    if "out" in by_name:
+        raise ArgumentError("a Variable cannot be named 'out': that keyword gives the result's place")
+    return variables

@@ -1,0 +1,275 @@
+"""Symbolic sizes: integer polynomials over named dims, in one canonical form.
+
+A size is a Python ``int`` where it is known and a :class:`Dim` where it is not. The same
+polynomials serve as index expressions in the code generator, with loop indices as further names.
+
+    >>> batch = Dim.named("batch")
+    >>> (batch + 1) * 2 - batch
+    batch + 2
+    >>> floordiv(batch * 64, 64)
+    batch
+
+Atoms are names (str), :class:`Quotient`, :class:`Extremum`, or any other hashable object with a
+text form (the code generator uses scalar expressions, for indices that are data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Union
+
+Size = Union[int, "Dim"]
+Monomial = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True)
+class Quotient:
+    """The atom ``numerator // denominator``, where the division is not known to be exact."""
+
+    numerator: Size
+    denominator: Size
+
+    def __str__(self) -> str:
+        return f"({self.numerator})//({self.denominator})"
+
+
+@dataclass(frozen=True)
+class Extremum:
+    """The atom ``min(a, b)`` or ``max(a, b)``."""
+
+    kind: str
+    a: Size
+    b: Size
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.a}, {self.b})"
+
+
+class Dim:
+    """An integer polynomial that is not a constant. Immutable; equal polynomials are equal and hash alike."""
+
+    __slots__ = ("_hash", "terms")
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    def __init__(self, terms: tuple[tuple[Monomial, int], ...]) -> None:
+        self.terms = terms
+        self._hash = hash(terms)
+
+    @staticmethod
+    def named(name: Hashable) -> Dim:
+        """The dim that is just one name."""
+        return Dim((((name,), 1),))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Dim) and self._hash == other._hash and self.terms == other.terms)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __add__(self, other: Size) -> Size:
+        return _combine(self, other, 1) if isinstance(other, (int, Dim)) else NotImplemented
+
+    def __radd__(self, other: Size) -> Size:
+        return _combine(self, other, 1) if isinstance(other, (int, Dim)) else NotImplemented
+
+    def __sub__(self, other: Size) -> Size:
+        return _combine(self, other, -1) if isinstance(other, (int, Dim)) else NotImplemented
+
+    def __rsub__(self, other: Size) -> Size:
+        return _combine(-self, other, 1) if isinstance(other, (int, Dim)) else NotImplemented
+
+    def __neg__(self) -> Size:
+        return Dim(tuple((m, -c) for m, c in self.terms))
+
+    def __mul__(self, other: Size) -> Size:
+        if isinstance(other, int):
+            return 0 if other == 0 else self if other == 1 else Dim(tuple((m, c * other) for m, c in self.terms))
+        if not isinstance(other, Dim):
+            return NotImplemented
+        product: dict[Monomial, int] = {}
+        for m, c in self.terms:
+            for n, d in other.terms:
+                key = tuple(sorted(m + n, key=str))
+                product[key] = product.get(key, 0) + c * d
+        return _canonical(product)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Size) -> Size:
+        return floordiv(self, other)
+
+    def __rfloordiv__(self, other: Size) -> Size:
+        return floordiv(other, self)
+
+    def __mod__(self, other: Size) -> Size:
+        return self - floordiv(self, other) * other
+
+    def __str__(self) -> str:
+        text = ""
+        for monomial, coefficient in self.terms:
+            factors = "*".join(str(a) for a in monomial)
+            size = abs(coefficient)
+            term = str(size) if not factors else factors if size == 1 else f"{size}*{factors}"
+            if not text:
+                text = term if coefficient > 0 else "-" + term
+            else:
+                text += (" + " if coefficient > 0 else " - ") + term
+        return text
+
+    __repr__ = __str__
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __index__(self) -> int:
+        raise TypeError(f"the size {self} is a symbol: its number is known only at the call")
+
+
+def _canonical(terms: dict[Monomial, int]) -> Size:
+    """The polynomial of `terms`, as an int where it is constant; names first, the constant last."""
+    kept = [(m, c) for m, c in terms.items() if c != 0]
+    if not kept:
+        return 0
+    if len(kept) == 1:
+        return kept[0][1] if kept[0][0] == () else Dim(tuple(kept))
+    kept.sort(key=lambda term: (term[0] == (), [str(a) for a in term[0]]))
+    return Dim(tuple(kept))
+
+
+def _as_terms(size: Size) -> dict[Monomial, int]:
+    return dict(size.terms) if isinstance(size, Dim) else {(): size} if size else {}
+
+
+def _combine(a: Size, b: Size, sign: int) -> Size:
+    if isinstance(b, int) and b == 0:
+        return a
+    terms = _as_terms(a)
+    for monomial, coefficient in _as_terms(b).items():
+        terms[monomial] = terms.get(monomial, 0) + sign * coefficient
+    return _canonical(terms)
+
+
+def _exact_quotient(numerator: Dim, denominator: Size) -> Size | None:
+    """`numerator / denominator` where every term divides, else None."""
+    if isinstance(denominator, int):
+        if all(c % denominator == 0 for _, c in numerator.terms):
+            return _canonical({m: c // denominator for m, c in numerator.terms})
+        return None
+    if numerator == denominator:
+        return 1
+    if len(denominator.terms) != 1:
+        return None
+    divisor, scale = denominator.terms[0]
+    quotient: dict[Monomial, int] = {}
+    for monomial, coefficient in numerator.terms:
+        rest = list(monomial)
+        for atom in divisor:
+            if atom not in rest:
+                return None
+            rest.remove(atom)
+        if coefficient % scale:
+            return None
+        quotient[tuple(rest)] = coefficient // scale
+    return _canonical(quotient)
+
+
+def floordiv(a: Size, b: Size) -> Size:
+    """`a // b`, exact where the polynomial divides, else a :class:`Quotient` atom."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    if b == 1:
+        return a
+    if isinstance(a, int):
+        return 0 if a == 0 else Dim.named(Quotient(a, b))
+    exact = _exact_quotient(a, b)
+    return exact if exact is not None else Dim.named(Quotient(a, b))
+
+
+def minimum(a: Size, b: Size) -> Size:
+    """The smaller of two sizes."""
+    return _extremum("min", min, a, b)
+
+
+def maximum(a: Size, b: Size) -> Size:
+    """The larger of two sizes."""
+    return _extremum("max", max, a, b)
+
+
+def _extremum(kind: str, choose: Callable[[int, int], int], a: Size, b: Size) -> Size:
+    difference = a - b
+    if isinstance(difference, int):
+        return a if choose(difference, 0) == difference else b
+    return Dim.named(Extremum(kind, a, b))
+
+
+def product(sizes: Iterable[Size]) -> Size:
+    """The product of sizes; 1 for none."""
+    result: Size = 1
+    for size in sizes:
+        result = result * size
+    return result
+
+
+def differ(a: Size, b: Size) -> bool:
+    """Whether the two sizes are certainly different, whatever the names stand for."""
+    difference = a - b
+    return isinstance(difference, int) and difference != 0
+
+
+def names(size: Size) -> Iterator[str]:
+    """The names that occur in a size, in order, with repeats."""
+    if isinstance(size, Dim):
+        for monomial, _ in size.terms:
+            for atom in monomial:
+                if isinstance(atom, str):
+                    yield atom
+                elif isinstance(atom, Quotient):
+                    yield from names(atom.numerator)
+                    yield from names(atom.denominator)
+                elif isinstance(atom, Extremum):
+                    yield from names(atom.a)
+                    yield from names(atom.b)
+
+
+def substitute(size: Size, values: Mapping[Any, Size]) -> Size:
+    """The size with atoms replaced by sizes; atoms that `values` lacks stay.
+
+    >>> substitute(Dim.named("n") * 2 + 1, {"n": 5})
+    11
+    """
+    if not isinstance(size, Dim):
+        return size
+    total: Size = 0
+    for monomial, coefficient in size.terms:
+        term: Size = coefficient
+        for atom in monomial:
+            term = term * _substitute_atom(atom, values)
+        total = total + term
+    return total
+
+
+def _substitute_atom(atom: Hashable, values: Mapping[Any, Size]) -> Size:
+    if atom in values:
+        return values[atom]
+    if isinstance(atom, Quotient):
+        return floordiv(substitute(atom.numerator, values), substitute(atom.denominator, values))
+    if isinstance(atom, Extremum):
+        a, b = substitute(atom.a, values), substitute(atom.b, values)
+        return minimum(a, b) if atom.kind == "min" else maximum(a, b)
+    return Dim.named(atom)
+
+
+def evaluate(size: Size, values: Mapping[str, int]) -> int:
+    """The number a size stands for when every name has a value.
+
+    Raises
+    ------
+    KeyError
+        A name has no value.
+    """
+    result = substitute(size, values)
+    if isinstance(result, Dim):
+        raise KeyError(next(names(result), str(result)))
+    return result

@@ -1,0 +1,176 @@
+"""dtypes and shapes: what a value is, before anything is computed.
+
+Two dtype names are *weak*: "int" and "float" stand for Python's own numbers, which take the dtype
+of the array they meet (NEP 50): ``float32 array * 2.0`` stays float32.
+
+    >>> promote("float32", "float")
+    'float32'
+    >>> promote("int32", "float")
+    'float64'
+    >>> promote("int32", "float32")
+    'float64'
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .dims import Size, differ
+from .errors import DTypeError, ShapeError
+
+DTYPES = ("bool", "int32", "int64", "float32", "float64")
+WEAK = {"int": "int64", "float": "float64"}
+FLOATS = ("float32", "float64")
+SHORT = {"bool": "bool", "int32": "i32", "int64": "i64", "float32": "f32", "float64": "f64"}
+Shape = tuple[Size, ...]
+
+
+@dataclass(frozen=True)
+class Type:
+    """What one value is: a dtype name and a shape whose sizes may be symbolic."""
+
+    dtype: str
+    shape: Shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def __str__(self) -> str:
+        return f"{SHORT[self.dtype]}[{', '.join(map(str, self.shape))}]"
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype given in any way numpy understands.
+
+    Raises
+    ------
+    DTypeError
+        numpy does not know it, or symnet does not support it.
+    """
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        raise DTypeError(f"{dtype!r} is not a dtype") from None
+    if name not in DTYPES:
+        raise DTypeError(f"dtype {name} is not supported; expected one of {', '.join(DTYPES)}")
+    return name
+
+
+def storage(dtype: str) -> str:
+    """The dtype that holds a value: itself, or int64 and float64 for the weak ones."""
+    return WEAK.get(dtype, dtype)
+
+
+@cache
+def promote(*dtypes: str) -> str:
+    """The dtype that numpy 2 computes in when these meet; weak only if all are weak."""
+    weak = [d for d in dtypes if d in WEAK]
+    if len(weak) == len(dtypes):
+        return "float" if "float" in weak else "int"
+    samples = [{"int": 0, "float": 0.0}.get(d) if d in WEAK else np.dtype(d) for d in dtypes]
+    return np.result_type(*samples).name  # type: ignore[arg-type]
+
+
+def floating(dtype: str) -> str:
+    """The dtype in which numpy answers a function of real numbers (exp, sqrt, true division)."""
+    if dtype in FLOATS or dtype == "float":
+        return dtype
+    return "float" if dtype == "int" else "float64"
+
+
+_required: ContextVar[list[tuple[Size, Size]] | None] = ContextVar("required", default=None)
+
+
+@contextmanager
+def collecting(checks: list[tuple[Size, Size]]) -> Iterator[None]:
+    """Collect in `checks` the equalities between symbolic sizes that inference has to assume."""
+    token = _required.set(checks)
+    try:
+        yield
+    finally:
+        _required.reset(token)
+
+
+def require_equal(a: Size, b: Size, complaint: str) -> Size:
+    """The size that `a` and `b` both are; where that cannot be known yet it becomes a check at the call.
+
+    Raises
+    ------
+    ShapeError
+        With `complaint`, if the two are certainly different.
+    """
+    if a == b:
+        return a
+    if differ(a, b):
+        raise ShapeError(complaint)
+    checks = _required.get()
+    if checks is not None:
+        checks.append((a, b))
+    return a if isinstance(a, int) else b if isinstance(b, int) else a
+
+
+def shape_text(shape: Sequence[Size]) -> str:
+    """A shape as numpy prints it, with names for symbolic sizes."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The shape numpy broadcasts these to. Only a literal 1 stretches; symbolic sizes must be equal.
+
+    Raises
+    ------
+    ShapeError
+        The shapes certainly do not broadcast.
+    """
+    result: Shape = ()
+    for shape in shapes:
+        result = _broadcast_two(result, shape, shapes)
+    return result
+
+
+def _broadcast_two(a: Shape, b: Shape, all_shapes: tuple[Shape, ...]) -> Shape:
+    if a == b:
+        return a
+    rank = max(len(a), len(b))
+    a, b = (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
+    complaint = f"shapes {' and '.join(map(shape_text, all_shapes))} do not broadcast"
+    return tuple(n if m == 1 else m if n == 1 else require_equal(m, n, complaint) for m, n in zip(a, b, strict=True))
+
+
+def normalize_axis(axis: int, ndim: int) -> int:
+    """The axis counted from the front.
+
+    Raises
+    ------
+    ShapeError
+        There is no such axis.
+    """
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"axis {axis} is out of bounds for a value with {ndim} axes")
+    return axis % ndim
+
+
+def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """The axes counted from the front, sorted; all of them for None.
+
+    Raises
+    ------
+    ShapeError
+        There is no such axis, or one is given twice.
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    found = tuple(sorted(normalize_axis(a, ndim) for a in axes))
+    if len(set(found)) < len(found):
+        raise ShapeError(f"an axis is given twice in {axis}")
+    return found

@@ -1,0 +1,333 @@
+"""What users hold: Variables, Constants, Parameters and the expressions made of them.
+
+A handle knows the op, its operands and the line that wrote it. Its shape and dtype are inferred at
+once as far as they are known, separately; what is not known yet is None and is inferred when the
+expression is compiled for the arguments of a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from .dims import Dim, Size
+from .dtype import Shape, Type, collecting, dtype_name, shape_text, storage
+from .errors import ArgumentError, DTypeError, ShapeError, SymbolicUseError, SymnetError
+from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, located, number_as
+from .op import Op, apply, OPS
+from .operators import Operators
+from .origin import Line, Origin, here
+
+_creation = count()
+
+
+class Expr(Operators):
+    """A symbolic value: an op applied to operands, not computed yet.
+
+    Attributes
+    ----------
+    op : Op
+    operands : tuple of Expr
+    attrs : dict
+    line : Line
+        Where the user wrote it.
+    """
+
+    __slots__ = ("__weakref__", "_dtype", "_shape", "attrs", "line", "op", "operands", "order")
+
+    def __init__(
+        self, op: Op, operands: tuple[Expr, ...], attrs: dict[str, Any], shape: Shape | None, dtype: str | None
+    ) -> None:
+        self.op, self.operands, self.attrs = op, operands, attrs
+        self._shape, self._dtype = shape, dtype
+        self.line: Line = here()
+        self.order = next(_creation)
+
+    # Identity, not value: `==` builds a comparison, as numpy's does.
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> Any:
+        return apply(OPS["equal"], self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return apply(OPS["not_equal"], self, other)
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the axes: ints, and Dims where they are named.
+
+        Raises
+        ------
+        SymbolicUseError
+            The shape was not declared, so it is known only at the call.
+        """
+        if self._shape is None:
+            raise SymbolicUseError(f"the shape of {self} is not known before the call: declare shape= on its Variables")
+        return self._shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes (raises as `shape` does)."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the result.
+
+        Raises
+        ------
+        SymbolicUseError
+            The dtype was not declared, so it is known only at the call.
+        """
+        if self._dtype is None:
+            raise SymbolicUseError(f"the dtype of {self} is not known before the call: declare dtype= on its Variables")
+        return np.dtype(storage(self._dtype))
+
+    def __symnet_apply__(self, op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Expr:
+        return apply_symbolic(op, args, attrs)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        from .numpy_protocol import apply_ufunc
+
+        return apply_ufunc(ufunc, method, args, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from .numpy_protocol import apply_function
+
+        return apply_function(function, args, kwargs)
+
+    def _refuse(self, what: str, advice: str) -> SymbolicUseError:
+        return SymbolicUseError(f"{self} is symbolic and has no {what} before it is compiled and called: {advice}")
+
+    def __bool__(self) -> bool:
+        raise self._refuse("truth value", "use sn.where(condition, a, b) to choose inside the graph")
+
+    def __len__(self) -> int:
+        raise self._refuse("length", "use v.shape[0]")
+
+    def __iter__(self) -> Any:
+        raise self._refuse("elements to iterate over", "index it (v[0]) or use axis= on a reduction")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise self._refuse("numbers", "call sn.compile(v)(...) to get an array")
+
+    def __float__(self) -> float:
+        raise self._refuse("number", "call sn.compile(v)(...) to get one")
+
+    __int__ = __index__ = __complex__ = __float__  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shape = "shape?" if self._shape is None else shape_text(self._shape)
+        return f"<{self.op.name} {shape} {self._dtype or 'dtype?'} at {self.line}>"
+
+
+def _shape_spec(name: str, shape: Any) -> Shape | None:
+    if shape is None:
+        return None
+    if isinstance(shape, (int, str, Dim)):
+        shape = (shape,)
+    sizes: list[Size] = []
+    for axis, size in enumerate(shape):
+        if isinstance(size, str) and size:
+            sizes.append(Dim.named(size))
+        elif isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 0:
+            sizes.append(int(size))
+        elif isinstance(size, Dim) and len(size.terms) == 1 and str(size).isidentifier():
+            sizes.append(size)
+        else:
+            raise ShapeError(f"Variable {name!r}: axis {axis} of shape has {size!r}; expected an int >= 0 or a name")
+    return tuple(sizes)
+
+
+class Variable(Expr):
+    """An input of the program, given at each call.
+
+    Parameters
+    ----------
+    name : str
+        The keyword of the call.
+    shape : tuple of int or str, optional
+        A str names a dim that is free at run time. Without a shape the function specialises itself
+        to what it is called with.
+    dtype : dtype, optional
+        Likewise.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> x = sn.Variable("x", shape=("batch", 64), dtype="float32")
+    >>> x.shape
+    (batch, 64)
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, shape: Any = None, dtype: Any = None) -> None:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ArgumentError(f"a Variable's name is a keyword of the call, so it must be an identifier; got {name!r}")
+        self.name = name
+        super().__init__(
+            INPUT, (), {"name": name}, _shape_spec(name, shape), None if dtype is None else dtype_name(dtype)
+        )
+
+    def __str__(self) -> str:
+        return f"Variable {self.name!r}"
+
+
+class Constant(Expr):
+    """A number or array known when the program is written; copied.
+
+    A Python number is weak: it takes the dtype of what it meets. numpy's scalars and arrays keep theirs.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        if type(value) in (int, float):
+            self.value: Any = value
+            dtype: str = type(value).__name__
+            shape: Shape = ()
+        else:
+            self.value = as_numbers(value, "Constant").copy()
+            self.value.setflags(write=False)
+            dtype, shape = self.value.dtype.name, self.value.shape
+        super().__init__(CONSTANT, (), {}, shape, dtype)
+
+
+_parameter_names: dict[str, int] = {}
+
+
+class Parameter(Expr):
+    """Numbers that a program keeps between calls and may update.
+
+    Parameters
+    ----------
+    value : array_like
+        Copied. Python floats become float64.
+    name : str, optional
+        Made unique by a number behind it where another Parameter has it.
+    trainable : bool
+        Whether optimisers update it.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> w = sn.Parameter([1.0, 2.0], name="w")
+    >>> w.value = w.value * 2
+    >>> w.value
+    array([2., 4.])
+    """
+
+    __slots__ = ("_storage", "name", "trainable")
+
+    def __init__(self, value: Any, name: str | None = None, trainable: bool = True) -> None:
+        array = as_numbers(value, f"Parameter {name!r}" if name else "Parameter")
+        self._storage = aligned_copy(array)
+        wanted = name or "parameter"
+        times = _parameter_names[wanted] = _parameter_names.get(wanted, 0) + 1
+        self.name = wanted if times == 1 else f"{wanted}_{times}"
+        self.trainable = trainable
+        super().__init__(PARAMETER, (), {"name": self.name}, array.shape, array.dtype.name)
+
+    @property
+    def value(self) -> np.ndarray:
+        """The current numbers, read-only. Assign to write; the shape must fit and the dtype cast safely."""
+        view = self._storage.view()
+        view.setflags(write=False)
+        return view
+
+    @value.setter
+    def value(self, new: Any) -> None:
+        array = as_numbers(new, f"Parameter {self.name!r}")
+        if array.shape != self._storage.shape:
+            raise ShapeError(
+                f"Parameter {self.name!r} has shape {self._storage.shape}; cannot assign a value of shape {array.shape}"
+            )
+        if not np.can_cast(array.dtype, self._storage.dtype, "same_kind"):
+            raise DTypeError(
+                f"Parameter {self.name!r} is {self._storage.dtype}; a value of {array.dtype} does not cast safely"
+            )
+        self._storage[...] = array
+
+    def __str__(self) -> str:
+        return f"Parameter {self.name!r}"
+
+
+def as_numbers(value: Any, whose: str) -> np.ndarray:
+    """`value` as an array of a supported dtype.
+
+    Raises
+    ------
+    ArgumentError, DTypeError, SymbolicUseError
+        It is no number, or of a dtype that is not supported, or symbolic.
+    """
+    if isinstance(value, Operators):
+        raise SymbolicUseError(f"{whose}: expected numbers, got the symbolic value {value!r}")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__}: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__} of dtype {array.dtype}")
+    native = array.dtype.newbyteorder("=")
+    dtype_name(native)
+    return array.astype(native, copy=False)
+
+
+def aligned_copy(array: np.ndarray, alignment: int = 64) -> np.ndarray:
+    """A C-contiguous copy whose data starts at a multiple of `alignment` bytes."""
+    raw = np.empty(array.nbytes + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    copy = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def as_expr(value: Any) -> Expr:
+    """A handle for a value: itself, or a Constant; a named size becomes a number of the graph."""
+    if isinstance(value, Expr):
+        return value
+    if isinstance(value, Dim):
+        return Expr(EXTENT, (), {"size": value}, (), "int")
+    return Constant(value)
+
+
+def apply_symbolic(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Expr:
+    """An expression of `op` on handles and numbers, with shape and dtype inferred as far as known.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        The operands certainly do not fit: raised here, at the line where the op is written.
+    """
+    try:
+        operands = tuple(as_expr(a) for a in args)
+        shape = dtype = None
+        if all(e._dtype is not None for e in operands):
+            wanted = op.operand_dtypes(*(e._dtype for e in operands), **attrs)  # type: ignore[misc]
+            _fit_numbers(operands, wanted)
+            dtype = op.result_dtype(*wanted, **attrs)
+        if all(e._shape is not None for e in operands):
+            with collecting([]):
+                shape = op.result_shape(*(e._shape for e in operands), **attrs)  # type: ignore[misc]
+        return Expr(op, operands, attrs, shape, dtype)
+    except SymnetError as error:
+        raise located(error, op, Origin([here()])) from None
+
+
+def _fit_numbers(operands: Sequence[Expr], wanted: Sequence[str]) -> None:
+    for operand, dtype in zip(operands, wanted, strict=True):
+        if isinstance(operand, Constant):
+            number_as(operand.value, dtype)
+
+
+def known_type(expr: Expr) -> Type | None:
+    """The type of an expression, or None while some of it is open."""
+    if expr._shape is None or expr._dtype is None:
+        return None
+    return Type(storage(expr._dtype), expr._shape)
+
+

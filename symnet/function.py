@@ -1,0 +1,195 @@
+"""Function: what `compile` returns. Called with arrays, it specialises itself and computes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from . import arguments
+from .dims import evaluate
+from .dtype import Type
+from .errors import ArgumentError, DTypeError, ShapeError, SymnetError
+from .expr import Expr, Parameter, Variable
+from .graph import Graph
+from .report import Report
+from .structure import Structure
+
+
+class Program(Protocol):
+    """A graph made executable, for one set of argument types."""
+
+    graph: Graph
+    types: tuple[Type, ...]
+    report: Report
+
+    def run(
+        self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]
+    ) -> list[np.ndarray]:
+        """Compute the results and apply the updates, all or nothing."""
+
+
+Builder = Callable[[Sequence[Type], Mapping[str, int]], Program]
+Key = tuple[Any, ...]
+
+
+class Function:
+    """A compiled program. Call it by keyword or position; the result has the outputs' structure.
+
+    A call with argument types it has not met makes it specialise itself; named dims are free, so
+    their sizes do not count as types. Not made directly: see :func:`symnet.compile`.
+
+    Attributes
+    ----------
+    inputs : tuple of Variable
+        In the order of positional arguments.
+    mode : str
+        "native" or "interpret".
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        inputs: Sequence[Variable],
+        updates: Sequence[tuple[Parameter, Expr]],
+        mode: str,
+        build: Builder,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.mode = mode
+        self._structure = structure
+        self._updates = tuple(updates)
+        self._build = build
+        self._programs: dict[Key, Program | SymnetError] = {}
+        self._latest: Program | None = None
+        if all(v._shape is not None and v._dtype is not None for v in inputs):
+            self._generic([Type(v._dtype, v._shape) for v in inputs])  # type: ignore[arg-type]
+
+    # -- calling -------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._slow_call(args, kwargs)
+
+    def _slow_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Match, cast, specialise, run: with an explanation where something does not fit."""
+        kwargs = dict(kwargs)
+        out = kwargs.pop("out", None)
+        values = arguments.match(self.inputs, args, kwargs)
+        arrays = [arguments.cast(v, a) for v, a in zip(self.inputs, values, strict=True)]
+        sizes = arguments.bind(self.inputs, arrays)
+        program, sizes = self._program(arrays, sizes)
+        if out is None:
+            return self._structure.pack(program.run(arrays, sizes))
+        return self._call_into(program, arrays, sizes, out)
+
+    def _call_into(self, program: Program, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], out: Any) -> Any:
+        targets = self._structure.flatten(out, "out=")
+        for target, node in zip(targets, program.graph.outputs, strict=True):
+            _check_out(target, node.dtype, tuple(evaluate(s, sizes) for s in node.shape))
+        for target, result in zip(targets, program.run(arrays, sizes), strict=True):
+            target[...] = result
+        return out
+
+    def _program(self, arrays: Sequence[np.ndarray], sizes: dict[str, int]) -> tuple[Program, dict[str, int]]:
+        """The program for these arguments, and the sizes of its named dims."""
+        types = [arguments.generic_type(v, a) for v, a in zip(self.inputs, arrays, strict=True)]
+        sizes = {**sizes, **arguments.bind_generic(types, arrays)}
+        try:
+            program = self._generic(types)
+        except ShapeError:
+            # The names were taken to differ where this call's numbers may agree.
+            if not sizes:
+                raise
+            return self._pinned(types, sizes), {}
+        if all(evaluate(a, sizes) == evaluate(b, sizes) for a, b in program.graph.checks):
+            return program, sizes
+        return self._pinned(types, sizes), {}
+
+    def _generic(self, types: Sequence[Type]) -> Program:
+        return self._cached(tuple(types), types, {})
+
+    def _pinned(self, types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
+        """A program for just these sizes: where they decide what broadcasts, and whether it is an error."""
+        fixed = [Type(t.dtype, tuple(evaluate(s, sizes) for s in t.shape)) for t in types]
+        return self._cached((tuple(types), tuple(sorted(sizes.items()))), fixed, sizes)
+
+    def _cached(self, key: Key, types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
+        found = self._programs.get(key)
+        if found is None:
+            try:
+                found = self._build(types, sizes)
+            except SymnetError as error:
+                found = error
+            self._programs[key] = found
+        if isinstance(found, SymnetError):
+            raise found
+        self._latest = found
+        return found
+
+    def warmup(self, **types: Any) -> Function:
+        """Compile without a call.
+
+        Parameters
+        ----------
+        **types
+            For each input an array, or a pair (shape, dtype).
+
+        Returns
+        -------
+        Function
+            Itself.
+        """
+        samples = {n: t if isinstance(t, np.ndarray) else np.zeros(*t) for n, t in types.items()}
+        arrays = [
+            arguments.cast(v, a)
+            for v, a in zip(self.inputs, arguments.match(self.inputs, (), samples), strict=True)
+        ]
+        self._program(arrays, arguments.bind(self.inputs, arrays))
+        return self
+
+    # -- looking inside ------------------------------------------------------------------------
+
+    def _current(self) -> Program:
+        if self._latest is None:
+            raise ArgumentError(
+                "nothing is compiled yet: the inputs' shapes or dtypes are open; call the function or use .warmup(...)"
+            )
+        return self._latest
+
+    @property
+    def graph(self) -> Graph:
+        """The optimised graph of the program used last."""
+        return self._current().graph
+
+    @property
+    def report(self) -> Report:
+        """What each pass did, for the program used last."""
+        return self._current().report
+
+    @property
+    def n_compiles(self) -> int:
+        """How many programs have been built."""
+        return sum(not isinstance(p, SymnetError) for p in self._programs.values())
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        inputs = [inspect.Parameter(v.name, kind) for v in self.inputs]
+        out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
+        return inspect.Signature([*inputs, out])
+
+    def __repr__(self) -> str:
+        return f"<symnet Function({', '.join(v.name for v in self.inputs)}) mode={self.mode} programs={self.n_compiles}>"
+
+
+def _check_out(target: Any, dtype: str, shape: tuple[int, ...]) -> None:
+    if not isinstance(target, np.ndarray):
+        raise ArgumentError(f"out= must be an array, got {type(target).__name__}")
+    if target.shape != shape:
+        raise ShapeError(f"out= has shape {target.shape}, the result {shape}")
+    if target.dtype.name != dtype:
+        raise DTypeError(f"out= has dtype {target.dtype}, the result {dtype}")
+    if not target.flags.writeable:
+        raise ArgumentError("out= is read-only")

@@ -1,0 +1,139 @@
+"""What an op is: its short answers side by side, and one way to apply it.
+
+An op answers for itself: which dtypes it computes in, the shape of its result, what numpy would
+say (the oracle), its gradient as an expression of symbolic values, and what one element of the
+result is. :func:`apply` uses an op on whatever it is given: symbolic values build graph, arrays
+are computed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .dtype import Shape, floating, promote, storage
+from .scalar import Scalar
+
+OPS: dict[str, Op] = {}
+IndexTuple = tuple[Any, ...]
+
+
+class Operand:
+    """What an element rule sees of an input: ``operand[index]`` is the scalar at that index.
+
+    Attributes
+    ----------
+    shape : tuple of sizes
+    dtype : str
+    """
+
+    def __init__(self, shape: Shape, dtype: str, read: Callable[[IndexTuple, Scalar | None], Scalar]) -> None:
+        self.shape, self.dtype, self._read = shape, dtype, read
+
+    def __getitem__(self, index: IndexTuple) -> Scalar:
+        return self._read(index, None)
+
+    def where(self, guard: Scalar, index: IndexTuple) -> Scalar:
+        """The element, read only where `guard` holds; unspecified elsewhere."""
+        return self._read(index, guard)
+
+
+class Op:
+    """One operation. Subclasses (one a family, see ``symnet/ops``) fill in the answers.
+
+    Attributes
+    ----------
+    name : str
+        Unique; what the graph's text shows.
+    family : str
+        "leaf", "elementwise", "reduction", "contraction", "movement", "indexing" or "composite".
+    """
+
+    name: str
+    family: str
+
+    def __init__(self, name: str, family: str) -> None:
+        self.name, self.family = name, family
+
+    def operand_dtypes(self, *dtypes: str, **attrs: Any) -> tuple[str, ...]:
+        """The dtype each operand is cast to first. Default: numpy's common dtype."""
+        common = promote(*dtypes)
+        return (common,) * len(dtypes)
+
+    def result_dtype(self, *dtypes: str, **attrs: Any) -> str:
+        """The dtype of the result, given the operands' after their casts. Default: that of the first."""
+        return dtypes[0]
+
+    def result_shape(self, *shapes: Shape, **attrs: Any) -> Shape:
+        """The shape of the result. Raises ShapeError where the operands cannot fit."""
+        raise NotImplementedError(f"op {self.name} has no shape rule")
+
+    def numpy(self, *arrays: np.ndarray, **attrs: Any) -> Any:
+        """The answer computed with numpy: the oracle, sharing no code with :meth:`element`."""
+        raise NotImplementedError(f"op {self.name} has no numpy answer")
+
+    def grad(self, g: Any, y: Any, *xs: Any, **attrs: Any) -> tuple[Any, ...]:
+        """Contributions to the operands' gradients, given the result `y` and its gradient `g`.
+
+        None for an operand that has no gradient (integers, a mask). The contribution may have the
+        result's shape where the operand was broadcast: the differentiation pass sums it back.
+        """
+        raise NotImplementedError(f"op {self.name} has no gradient")
+
+    def element(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
+        """Element `i` of the result as a scalar expression."""
+        raise NotImplementedError(f"op {self.name} has no element rule")
+
+
+class Composite(Op):
+    """An op shown as one node, and expanded to primitive ops before code is generated."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "composite")
+
+    def expand(self, *xs: Any, **attrs: Any) -> Any:
+        """The same value built of primitive ops."""
+        raise NotImplementedError(f"composite {self.name} has no expansion")
+
+
+def register(op: Op) -> Op:
+    """Make an op known under its name: to the parser of rules, the numpy protocol and the tests.
+
+    Raises
+    ------
+    ValueError
+        Another op has that name.
+    """
+    if OPS.setdefault(op.name, op) is not op:
+        raise ValueError(f"an op named {op.name!r} is registered already")
+    return op
+
+
+def apply(op: Op, *args: Any, **attrs: Any) -> Any:
+    """Use `op` on operands of any kind.
+
+    The first operand that is symbolic (a handle, a graph's node, a tape's tensor) decides, through its
+    method ``__symnet_apply__(op, args, attrs)``; plain numbers and arrays are computed now by numpy.
+    """
+    for arg in args:
+        handler = getattr(type(arg), "__symnet_apply__", None)
+        if handler is not None:
+            return handler(arg, op, args, attrs)
+    return evaluate(op, args, attrs)
+
+
+def evaluate(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> np.ndarray:
+    """The op on arrays and numbers, computed now with its numpy answer, in symnet's result dtype."""
+    tokens = [type(a).__name__ if type(a) in (int, float) else np.asarray(a).dtype.name for a in args]
+    wanted = op.operand_dtypes(*tokens, **attrs)
+    arrays = [np.asarray(a).astype(storage(d), copy=False) for a, d in zip(args, wanted, strict=True)]
+    with np.errstate(all="ignore"):
+        result = np.asarray(op.numpy(*arrays, **attrs))
+    return result.astype(storage(op.result_dtype(*wanted, **attrs)), copy=False)
+
+
+def float_operands(*dtypes: str) -> tuple[str, ...]:
+    """Operand dtypes of a function of real numbers: numpy's common dtype, floating."""
+    return (floating(promote(*dtypes)),) * len(dtypes)

@@ -1,0 +1,113 @@
+"""Python's operators and numpy's methods for every symbolic value, defined once.
+
+Handles (what users hold), graph nodes (what gradient rules and passes hold) and tape tensors all
+inherit these; each op is looked up by name and applied by :func:`symnet.op.apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .op import OPS, apply
+
+
+def _binary(name: str) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        return apply(OPS[name], self, other)
+
+    method.__doc__ = f"Element-wise `{name}`."
+    return method
+
+
+def _reflected(name: str) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        return apply(OPS[name], other, self)
+
+    method.__doc__ = f"Element-wise `{name}`, operands swapped."
+    return method
+
+
+def _unary(name: str) -> Callable[[Any], Any]:
+    def method(self: Any) -> Any:
+        return apply(OPS[name], self)
+
+    method.__doc__ = f"Element-wise `{name}`."
+    return method
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def method(self: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return apply(OPS[name], self, axis=axis if axis is None or isinstance(axis, int) else tuple(axis), keepdims=keepdims)
+
+    method.__doc__ = f"`{name}` over `axis` (int, tuple or None for all), as numpy's."
+    return method
+
+
+class Operators:
+    """Arithmetic, reductions and movement as methods."""
+
+    __slots__ = ()
+    __array_priority__ = 1000
+
+    __add__, __radd__ = _binary("add"), _reflected("add")
+    __sub__, __rsub__ = _binary("subtract"), _reflected("subtract")
+    __mul__, __rmul__ = _binary("multiply"), _reflected("multiply")
+    __truediv__, __rtruediv__ = _binary("divide"), _reflected("divide")
+    __floordiv__, __rfloordiv__ = _binary("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _binary("remainder"), _reflected("remainder")
+    __pow__, __rpow__ = _binary("power"), _reflected("power")
+    __matmul__, __rmatmul__ = _binary("matmul"), _reflected("matmul")
+    __and__, __rand__ = _binary("logical_and"), _reflected("logical_and")
+    __or__, __ror__ = _binary("logical_or"), _reflected("logical_or")
+    __invert__ = _unary("logical_not")
+    __lt__, __le__ = _binary("less"), _binary("less_equal")
+    __gt__, __ge__ = _binary("greater"), _binary("greater_equal")
+    __neg__, __abs__ = _unary("negative"), _unary("abs")
+
+    sum, mean, max, min = _reduction("sum"), _reduction("mean"), _reduction("max"), _reduction("min")
+
+    def __pos__(self) -> Any:
+        return self
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Position of the largest element along `axis` (of the flattened value for None), the first of ties."""
+        return apply(OPS["argmax"], self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
+        """Position of the smallest element along `axis`, the first of ties."""
+        return apply(OPS["argmin"], self, axis=axis, keepdims=keepdims)
+
+    def reshape(self, *shape: Any) -> Any:
+        """The same elements in another shape; one size may be -1."""
+        sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        return apply(OPS["reshape"], self, shape=tuple(sizes))
+
+    def transpose(self, *axes: Any) -> Any:
+        """The axes permuted; reversed if none are given."""
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        return apply(OPS["transpose"], self, axes=tuple(order) or None)
+
+    @property
+    def T(self) -> Any:  # noqa: N802 (numpy's name)
+        """The value with its axes reversed."""
+        return apply(OPS["transpose"], self, axes=None)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """The value without its axes of size 1 (those in `axis`)."""
+        return apply(OPS["squeeze"], self, axis=axis if axis is None or isinstance(axis, int) else tuple(axis))
+
+    def astype(self, dtype: Any) -> Any:
+        """The value cast to another dtype."""
+        from .dtype import dtype_name
+
+        return apply(OPS["cast"], self, dtype=dtype_name(dtype))
+
+    def flatten(self) -> Any:
+        """The value as one axis."""
+        return apply(OPS["reshape"], self, shape=(-1,))
+
+    def __getitem__(self, key: Any) -> Any:
+        from .ops.indexing import getitem
+
+        return getitem(self, key)

@@ -1,0 +1,231 @@
+"""From handles to a Graph: everything typed, gradients expanded, for given argument types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from . import dims
+from .dims import Dim
+from .dtype import Type, shape_text
+from .errors import DTypeError, GradientError, ShapeError
+from .expr import Constant, Expr, Parameter, Variable
+from .gradient import REQUEST, GradientRequest, check_floating, unconnected_error
+from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, Graph, Node
+from .op import OPS, evaluate
+from .origin import Line, Origin
+
+Differentiate = Callable[[Graph, Node, Sequence[Node], Node | None, Origin | None], list[Node | None]]
+Number = int | float
+
+
+def leaves(roots: Iterable[Expr]) -> list[Expr]:
+    """Every Variable and Parameter the roots depend on, in order of creation."""
+    seen = set(roots)
+    stack = list(seen)
+    found: list[Expr] = []
+    while stack:
+        expr = stack.pop()
+        if expr.op in (INPUT, PARAMETER):
+            found.append(expr)
+        for operand in expr.operands:
+            if operand not in seen:
+                seen.add(operand)
+                stack.append(operand)
+    return sorted(found, key=lambda e: e.order)
+
+
+def specialize(
+    outputs: Sequence[Expr],
+    inputs: Sequence[Variable],
+    updates: Sequence[tuple[Parameter, Expr]],
+    types: Mapping[Variable, Type],
+    sizes: Mapping[str, int],
+    differentiate: Differentiate,
+) -> Graph:
+    """The program as a Graph, for inputs of the given types.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Named dims pinned to numbers; empty in generic code.
+    differentiate : callable
+        The pass that answers gradient requests.
+
+    Raises
+    ------
+    ShapeError, DTypeError, GradientError
+        With the user's line.
+    """
+    graph = Graph()
+    builder = _Builder(graph, types, sizes, differentiate)
+    graph.inputs = [builder.leaf(v) for v in inputs]
+    graph.outputs = [builder.node(e) for e in outputs]
+    for parameter, expr in updates:
+        graph.updates.append((builder.leaf(parameter), builder.update(parameter, expr)))
+    return graph.rewrite(_without_marks) if builder.marked else graph
+
+
+def _without_marks(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    return inputs[0] if node.op is OPS["identity"] and node.attrs.get("mark") is not None else None
+
+
+class _Builder:
+    """Turns handles into nodes of one graph, each handle once, without recursion over operands."""
+
+    def __init__(
+        self, graph: Graph, types: Mapping[Variable, Type], sizes: Mapping[str, int], differentiate: Differentiate
+    ) -> None:
+        self.graph, self.types, self.sizes, self.differentiate = graph, types, sizes, differentiate
+        self.memo: dict[Expr, Node | Number | Dim] = {}
+        self.marks: Mapping[Expr, int] = {}
+        self.marked = False
+        self.origins: dict[Line, Origin] = {}
+        self.answers: dict[GradientRequest, list[Node]] = {}
+
+    def origin(self, expr: Expr) -> Origin:
+        return self.origins.setdefault(expr.line, Origin((expr.line,)))
+
+    def leaf(self, expr: Expr) -> Node:
+        with self.graph.writing(self.origin(expr)):
+            if isinstance(expr, Variable):
+                return self.graph.leaf(INPUT, self.types[expr], name=expr.name)
+            assert isinstance(expr, Parameter)
+            dtype, shape = expr._dtype, expr._shape
+            assert dtype is not None and shape is not None
+            return self.graph.leaf(PARAMETER, Type(dtype, shape), name=expr.name)
+
+    def node(self, root: Expr) -> Node:
+        """The node of a handle; a bare Python number becomes a constant."""
+        value = self.value(root)
+        if isinstance(value, Node):
+            return value
+        with self.graph.writing(self.origin(root)):
+            if isinstance(value, Dim):
+                return self.graph.extent(value, "int64")
+            return self.graph.constant(value, "int64" if isinstance(value, int) else "float64")
+
+    def value(self, root: Expr) -> Node | Number | Dim:
+        stack = [root]
+        while stack:
+            expr = stack[-1]
+            if expr in self.memo:
+                stack.pop()
+                continue
+            waiting = [o for o in self._needs(expr) if o not in self.memo]
+            if waiting:
+                stack.extend(reversed(waiting))
+                continue
+            stack.pop()
+            with self.graph.writing(self.origin(expr)):
+                self.memo[expr] = self._mark(expr, self._make(expr))
+        return self.memo[root]
+
+    def _needs(self, expr: Expr) -> tuple[Expr, ...]:
+        # A request with marks builds its own view of the expression; see `_answer`.
+        if expr.op is REQUEST:
+            return tuple(e for e in expr.operands if e.op in (INPUT, PARAMETER))
+        return expr.operands
+
+    def _make(self, expr: Expr) -> Node | Number | Dim:
+        if expr.op in (INPUT, PARAMETER):
+            return self.leaf(expr)
+        if isinstance(expr, Constant):
+            if type(expr.value) in (int, float):
+                return expr.value
+            return self.graph.constant(expr.value, expr.value.dtype.name)
+        if expr.op is EXTENT:
+            return dims.substitute(expr.attrs["size"], self.sizes)
+        if expr.op is REQUEST:
+            request = expr.attrs["request"]
+            if request not in self.answers:
+                self.answers[request] = self._answer(request, self.origin(expr))
+            return self.answers[request][expr.attrs["position"]]
+        args = tuple(self.memo[o] for o in expr.operands)
+        attrs = {k: _pinned(v, self.sizes) for k, v in expr.attrs.items()}
+        if all(type(a) in (int, float) for a in args) and args:
+            return _fold_numbers(expr, args, attrs)
+        return self.graph.apply(expr.op, args, attrs)
+
+    def _mark(self, expr: Expr, value: Node | Number | Dim) -> Node | Number | Dim:
+        mark = self.marks.get(expr)
+        if mark is None or not isinstance(value, Node):
+            return value
+        return self.graph.insert(OPS["identity"], (value,), {"mark": mark})
+
+    def _answer(self, request: GradientRequest, origin: Origin) -> list[Node]:
+        """The gradients a request asks for.
+
+        Equal expressions are one node, but the gradient by one of two equal handles is its own: so
+        `wrt` expressions on the way are marked, in a view of the graph made for this request.
+        """
+        inner = [t for t in request.wrt if t.op not in (INPUT, PARAMETER)]
+        view = self._view(inner) if inner else self
+        y, wrt = view.node(request.y), [view.node(t) for t in request.wrt]
+        seed = None if request.cotangent is None else view.node(request.cotangent)
+        for target, node in zip(request.wrt, wrt, strict=True):
+            check_floating(target, node.dtype, "take a gradient with respect to")
+        check_floating(request.y, y.dtype, "differentiate")
+        seed = self._seed(y, seed)
+        found = self.differentiate(self.graph, y, wrt, seed, origin)
+        answers: list[Node] = []
+        with self.graph.writing(origin):
+            for target, node, gradient in zip(request.wrt, wrt, found, strict=True):
+                if gradient is None and request.unconnected == "raise":
+                    raise unconnected_error(request.y, target)
+                zeros = self.graph.constant(0.0, node.dtype)
+                answers.append(
+                    gradient
+                    if gradient is not None
+                    else self.graph.apply(OPS["broadcast_to"], (zeros,), {"shape": node.shape})
+                )
+        return answers
+
+    def _seed(self, y: Node, seed: Node | None) -> Node | None:
+        if seed is None:
+            if y.shape != ():
+                raise GradientError(
+                    f"the gradient of a non-scalar: {y!r} has shape {shape_text(y.shape)}; "
+                    "reduce it with .sum() or .mean(), or give cotangent="
+                )
+            return None
+        if seed.shape != y.shape:
+            raise ShapeError(f"cotangent has shape {shape_text(seed.shape)}, the expression {shape_text(y.shape)}")
+        return seed if seed.dtype == y.dtype else self.graph.apply(OPS["cast"], (seed,), {"dtype": y.dtype})
+
+    def _view(self, inner: Sequence[Expr]) -> _Builder:
+        view = _Builder(self.graph, self.types, self.sizes, self.differentiate)
+        first = len(self.graph.nodes)
+        view.marks = {**self.marks, **{expr: first + k for k, expr in enumerate(inner)}}
+        self.marked = view.marked = True
+        return view
+
+    def update(self, parameter: Parameter, expr: Expr) -> Node:
+        """The new value of a parameter; its shape must be the parameter's, its dtype cast safely."""
+        node = self.node(expr)
+        if node.shape != parameter.shape:
+            raise ShapeError(
+                f"the update of {parameter} has shape {shape_text(node.shape)}, "
+                f"the parameter {shape_text(parameter.shape)} (written at {expr.line})"
+            )
+        if node.dtype == parameter._dtype:
+            return node
+        if expr._dtype in ("int", "float") and parameter._dtype in ("float32", "float64"):
+            with self.graph.writing(self.origin(expr)):
+                return self.graph.apply(OPS["cast"], (node,), {"dtype": parameter._dtype})
+        raise DTypeError(
+            f"the update of {parameter} has dtype {node.dtype}, the parameter {parameter._dtype} "
+            f"(written at {expr.line}): cast it with .astype"
+        )
+
+
+def _pinned(value: Any, sizes: Mapping[str, int]) -> Any:
+    if isinstance(value, Dim):
+        return dims.substitute(value, sizes)
+    return tuple(_pinned(v, sizes) for v in value) if isinstance(value, tuple) else value
+
+
+def _fold_numbers(expr: Expr, args: tuple[Any, ...], attrs: dict[str, Any]) -> Number:
+    """An op on bare Python numbers stays a bare Python number, so that it stays weak."""
+    number: Number = evaluate(expr.op, args, attrs).item()
+    return number
