@@ -136,7 +136,7 @@ def _spec(dtype: np.dtype, ndim: int, axes: int = 0) -> layouts.Spec:
     )
 
 
-def pointers(objects: Sequence[object]) -> ctypes.Array:
+def pointers(objects: Sequence[object]) -> ctypes.Array[Any]:
     """A C array of borrowed references."""
     return (c_void_p * len(objects))(*map(id, objects))
 
@@ -189,7 +189,7 @@ class _Native:
         self.ranges = self._ranges(binding)
         self.descriptor = self._descriptor(binding)
 
-    def _axes(self, binding: Binding) -> ctypes.Array:
+    def _axes(self, binding: Binding) -> ctypes.Array[Any]:
         """All inputs' axes. Each points to what its size must equal: a literal, or a dim in the frame."""
         axes = (layouts.Axis * len(self.literals))()
         seen: set[str] = set()
@@ -204,7 +204,7 @@ class _Native:
                 axes[i].expected = addressof(self.literals) + 8 * i
         return axes
 
-    def _inputs(self, binding: Binding) -> ctypes.Array:
+    def _inputs(self, binding: Binding) -> ctypes.Array[Any]:
         specs = (layouts.Spec * len(binding.inputs))()
         axes = addressof(self.axes)
         for i, (dtype, spec) in enumerate(zip(self.input_dtypes, binding.inputs, strict=True)):
@@ -212,7 +212,7 @@ class _Native:
             axes += len(spec.shape) * ctypes.sizeof(layouts.Axis)
         return specs
 
-    def _ranges(self, binding: Binding) -> ctypes.Array:
+    def _ranges(self, binding: Binding) -> ctypes.Array[Any]:
         """The parameters' memory, that of updated ones first."""
         order = sorted(range(len(binding.parameters)), key=lambda i: i not in binding.updated)
         spans = [(binding.parameters[i].ctypes.data, binding.parameters[i].nbytes) for i in order]
@@ -339,6 +339,7 @@ def _plan(native: _Native, workspace: _Workspace, dims: list[int]) -> int:
         frame[i] = size
     if status := native.plan(addressof(frame)):
         return int(status)
+    require(frame[n_dims] >= 0, f"a plan that needs {frame[n_dims]} bytes")
     workspace.grow(frame[n_dims])
     workspace.native.planned = 1
     return 0

@@ -1,9 +1,10 @@
 """The one way from Python into native programs: arguments checked, results allocated, the entry called.
 
 A :class:`NativeCallable` holds :class:`Binding` objects, one per specialisation. A call runs in the
-trampoline of :mod:`symnet.codegen.trampoline`, which tries them, most recently used first. Whatever it does not
-handle (an unknown keyword, a list, a strided array, sizes that need a larger arena, a failed check) reaches the
-method ``_slow_call(args, kwargs)``, which casts, specialises or explains, and computes with :func:`run`.
+trampoline of :mod:`symnet.codegen.trampoline`, which tries them, most recently used first. Whatever it does
+not handle (an unknown keyword, a list, a strided array, sizes that need a larger arena, a failed check)
+reaches ``_slow_call(args, kwargs)``, a Python method that casts, specialises or explains, and computes with
+:func:`run`.
 
 Where the interpreter is not one that :func:`call_path` trusts, every call takes the slow path.
 """

@@ -202,12 +202,14 @@ def _check_body(body: Sequence[Statement], buffers: set[str], names: set[str], v
         inner = {c.name for c in loop.carries}
         if loop.index in names or inner & variables:
             raise GraphError(f"the loop over {loop.index} binds a name twice")
+        within = variables | inner
+        for carry in loop.carries:
+            _check_scalars([carry.first], buffers, names, variables)
+        _check_body(loop.body, buffers, names | {loop.index}, within)
         for carry in loop.carries:
             if carry.next is None:
                 raise GraphError(f"the carry {carry.name} of the loop over {loop.index} is never set")
-            _check_scalars([carry.first], buffers, names, variables)
-            _check_scalars([carry.next], buffers, names | {loop.index}, variables | inner)
-        _check_body(loop.body, buffers, names | {loop.index}, variables | inner)
+            _check_scalars([carry.next], buffers, names | {loop.index}, within)
         variables |= inner
 
 

@@ -124,6 +124,14 @@ class Assembly:
                 f"  br i1 %same{number}, label %next{number}, label %differ",
                 f"next{number}:",
             ]
+        for number, dim in enumerate(self.dims):
+            # A size that was not declared and is not 1: a call where it is 1 may mean another program.
+            if "." in dim:
+                scope.lines += [
+                    f"  %one{number} = icmp eq i64 %d{number}, 1",
+                    f"  br i1 %one{number}, label %differ, label %more{number}",
+                    f"more{number}:",
+                ]
         values = [self.arena.size, *self.extents, *self.offsets]
         for place, size in enumerate(values, len(self.dims)):
             value = emitter.size(size).ref
@@ -131,7 +139,7 @@ class Assembly:
                 f"  %f{place} = getelementptr i64, ptr %frame, i64 {place}",
                 f"  store i64 {value}, ptr %f{place}",
             ]
-        differ = ["differ:", f"  ret i32 {CHECKED_SIZES}"] if self.graph.checks else []
+        differ = ["differ:", f"  ret i32 {CHECKED_SIZES}"] if any("%differ" in line for line in scope.lines) else []
         return "\n".join(
             ["define i32 @plan(ptr %frame) #0 {", "entry:", *scope.lines, "  ret i32 0", *differ, "}"]
         )

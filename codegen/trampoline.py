@@ -76,7 +76,7 @@ unknown:
 }
 
 ; Fill the permutation for these keywords: false if one is unknown or doubled, or an input is missing. It is
-; kept for the next call only if the tuple holds just our own name objects: dropping it cannot run foreign code.
+; kept for the next call only if the tuple holds just our own name objects: to drop that runs no foreign code.
 define internal fastcc i1 @permute(ptr %self, ptr %signature, i64 %n_positional, ptr %kwnames) {
 start:
   set Signature.n_positional %signature = -1

@@ -127,11 +127,14 @@ def run_passes(graph: Graph, passes: Sequence[Pass], check: bool = False) -> tup
 class InterpretedProgram:
     """A graph run by the interpreter."""
 
+    binding = None
+
     def __init__(
         self, graph: Graph, types: tuple[Type, ...], parameters: Mapping[str, Parameter], report: Report
     ) -> None:
         self.graph, self.types, self.report = graph, types, report
         self.parameters = parameters
+        self.timings = {"passes": sum(p.milliseconds for p in report.passes)}
 
     def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Compute the results, then store the updates."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from . import arguments
+from .codegen.call import Binding, NativeCallable
 from .dims import evaluate
 from .dtype import Type
 from .errors import ArgumentError, DTypeError, ShapeError, SymnetError
@@ -24,6 +25,8 @@ class Program(Protocol):
     graph: Graph
     types: tuple[Type, ...]
     report: Report
+    timings: dict[str, float]
+    binding: Binding | None
 
     def run(
         self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]
@@ -35,7 +38,7 @@ Builder = Callable[[Sequence[Type], Mapping[str, int]], Program]
 Key = tuple[Any, ...]
 
 
-class Function:
+class Function(NativeCallable):
     """A compiled program. Call it by keyword or position; the result has the outputs' structure.
 
     A call with argument types it has not met makes it specialise itself; named dims are free, so
@@ -69,11 +72,11 @@ class Function:
 
     # -- calling -------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._slow_call(args, kwargs)
+    def _slow_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Match, cast, specialise, run: with an explanation where something does not fit.
 
-    def _slow_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Match, cast, specialise, run: with an explanation where something does not fit."""
+        Calls that fit a program already bound do not come here: native code checks and runs them.
+        """
         kwargs = dict(kwargs)
         out = kwargs.pop("out", None)
         values = arguments.match(self.inputs, args, kwargs)
@@ -123,6 +126,8 @@ class Function:
             except SymnetError as error:
                 found = error
             self._programs[key] = found
+            if not isinstance(found, SymnetError) and found.binding is not None:
+                self._bind(found.binding)
         if isinstance(found, SymnetError):
             raise found
         self._latest = found
@@ -167,6 +172,11 @@ class Function:
     def report(self) -> Report:
         """What each pass did, for the program used last."""
         return self._current().report
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Milliseconds of each stage of compilation, for the program used last."""
+        return self._current().timings
 
     @property
     def n_compiles(self) -> int:
