@@ -11,9 +11,12 @@ from collections.abc import Callable
 from symnet.graph import Graph
 
 from .dead_nodes import eliminate_dead_nodes
+from .expand_composites import expand_composites
 
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: list[Pass] = [
+    eliminate_dead_nodes,
+    expand_composites,
     eliminate_dead_nodes,
 ]

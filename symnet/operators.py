@@ -72,11 +72,15 @@ class Operators:
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Any:
         """Position of the largest element along `axis` (of the flattened value for None), the first of ties."""
-        return apply(OPS["argmax"], self, axis=axis, keepdims=keepdims)
+        from .ops.reductions import argmax
+
+        return argmax(self, axis, keepdims)
 
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> Any:
         """Position of the smallest element along `axis`, the first of ties."""
-        return apply(OPS["argmin"], self, axis=axis, keepdims=keepdims)
+        from .ops.reductions import argmin
+
+        return argmin(self, axis, keepdims)
 
     def reshape(self, *shape: Any) -> Any:
         """The same elements in another shape; one size may be -1."""

@@ -6,6 +6,7 @@ tests hold but for those about what is native (`test_on_the_other_path` runs the
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import os
@@ -15,6 +16,7 @@ import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from ctypes import py_object
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +88,17 @@ done:
 }
 """
 
-# For x of shape (2, n) and y of shape (n,): s = x[0, 0] + y[0] (0-d) and t = [n, 2] (int64).
+# For x of shape (2, n) and y of shape (n,): s = x[0, 0] + y[0] (0-d) and t = [n, 2] (int64), which cannot be
+# allocated for n = 17.
 PAIR = """
 define i32 @plan(ptr %frame) {
+  %n = load i64, ptr %frame
   %needed = getelementptr i64, ptr %frame, i64 1
   store i64 0, ptr %needed
+  %huge = icmp eq i64 %n, 17
+  %size = select i1 %huge, i64 1152921504606846976, i64 2
   %extent = getelementptr i64, ptr %frame, i64 2
-  store i64 2, ptr %extent
+  store i64 %size, ptr %extent
   ret i32 0
 }
 define i32 @entry(ptr %buffers, ptr %frame, ptr %arena) {
@@ -698,15 +704,18 @@ def test_instances_are_collected_with_all_they_hold() -> None:
 
 def test_no_reference_is_lost_or_kept() -> None:
     f = Program(product(), product("float32"))
-    g = Program(pair("dict", ("s", "t")))
+    g, h = Program(pair("dict", ("s", "t"))), Program(step(np.zeros(4), np.zeros(4), result=False))
     x, y, out, bad = np.ones((2, 3)), np.ones(3), np.empty(10), np.full(10, -1.0)
     watched = [A, B, x, y, out, bad, f, g, A.dtype, np.dtype("int64"), None, "A", g._bindings[0].keys[0]]
     names = ["".join(["left", str(i)]) for i in range(2)]
+    four, wide = np.ones(4), np.ones((2, 17))
     unlucky, huge = np.ones(13), np.ones(17)  # made once: np.ones keeps a reference to its default dtype
 
     def calls() -> None:
         f(A=A, B=B), f(B=B, A=A), f(A, B), f(A, B=B), f(A, B, out=out), f(**{"".join("A"): A, Text("B"): B})
-        g(x, y), g(y=y, x=x), f(list(A), B)
+        g(x, y), g(y=y, x=x), f(list(A), B), h(four)
+        with pytest.raises((ValueError, MemoryError)):
+            g(wide, huge)
         for args in ((bad, B), (unlucky, unlucky), (huge, huge), (A,), (A, None)):
             with pytest.raises((TypeError, ValueError, GraphError, MemoryError)):
                 f(*args)
@@ -720,6 +729,46 @@ def test_no_reference_is_lost_or_kept() -> None:
     gc.collect()
     after = [sys.getrefcount(each) for each in watched]
     assert [a - b for a, b in zip(after, before, strict=True) if abs(a - b) >= 50] == []
+
+
+def vectorcall(
+    f: Any, arguments: list[Any], n_positional: int, kwnames: tuple[str, ...], skip: int = 0
+) -> Any:
+    """Call as the interpreter does, with arguments[skip:] and keyword names of our own."""
+    call = ctypes.PYFUNCTYPE(py_object, py_object, ctypes.c_void_p, ctypes.c_size_t, py_object)(
+        ("PyObject_Vectorcall", ctypes.pythonapi)
+    )
+    array = (py_object * len(arguments))(*arguments)
+    return call(f, ctypes.addressof(array) + 8 * skip, n_positional, kwnames)
+
+
+def test_keyword_names_are_kept_only_while_they_are_the_last() -> None:
+    f = ready()
+    tuples = tuple(["A", "B"]), tuple(["B", "A"]), tuple(["A", "B"])
+    before = [sys.getrefcount(each) for each in tuples]
+    for names in tuples * 3:
+        arguments = [A, B] if names[0] == "A" else [B, A]
+        np.testing.assert_array_equal(vectorcall(f, arguments, 0, names), D)
+        np.testing.assert_array_equal(vectorcall(f, [A, B], 1, names[1:] if names[0] == "A" else ("B",)), D)
+    del names
+    f(A=A, B=B)
+    assert [sys.getrefcount(each) for each in tuples] == before
+    check_native(f)
+
+
+def test_names_of_other_types_are_not_kept() -> None:
+    f, name = ready(), Text("B")
+    f(A, **{name: B})
+    alive = weakref.ref(name)
+    del name
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_missing_argument_is_not_looked_for_in_front_of_the_others() -> None:
+    f = ready()
+    with pytest.raises(TypeError):
+        vectorcall(f, [B, A], 0, ("A",), skip=1)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")

@@ -7,13 +7,14 @@ differentiation pass sums the contribution back to the operand's shape.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import scalar as s
-from ..dtype import FLOATS, Shape, broadcast, promote, storage
+from ..dtype import FLOATS, Shape, broadcast, dtype_name, promote
 from ..errors import DTypeError
 from ..op import IndexTuple, Op, Operand, apply, float_operands, register
 from ..scalar import Scalar
@@ -204,10 +205,6 @@ def _power(a: Scalar, b: Scalar) -> Scalar:
     return s.power(a, b)
 
 
-def _integer_power_numpy(a: np.ndarray, b: np.ndarray) -> Any:
-    return np.power(a, b)
-
-
 def _power_grad(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     if getattr(b, "literal", None) is not None:
         return g * b * power(a, b - 1), None
@@ -217,7 +214,7 @@ def _power_grad(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
 
 
 power = elementwise(
-    "power", operands=_power_dtypes, numpy=_integer_power_numpy, element=_power, grad=_power_grad
+    "power", operands=_power_dtypes, numpy=np.power, element=_power, grad=_power_grad
 )
 
 # -- comparisons and choice ----------------------------------------------------------------------
@@ -256,3 +253,82 @@ rsqrt = _real("rsqrt", lambda x: 1 / np.sqrt(x), lambda x: 1 / s.sqrt(x), lambda
 sin = _real("sin", np.sin, s.sin, lambda g, y, x: (g * cos(x),))
 cos = _real("cos", np.cos, s.cos, lambda g, y, x: (-g * sin(x),))
 tanh = _real("tanh", np.tanh, s.tanh, lambda g, y, x: (g * (1 - y * y),))
+erf = _real(
+    "erf",
+    np.frompyfunc(math.erf, 1, 1),
+    s.erf,
+    lambda g, y, x: (g * (2 / math.sqrt(math.pi)) * exp(-x * x),),
+)
+
+
+def _sign(x: Scalar) -> Scalar:
+    if x.dtype == "bool":
+        return x
+    one_or_zero = s.select(x > 0, s.const(1, x.dtype), s.const(0, x.dtype))
+    signed = s.select(x < 0, s.const(-1, x.dtype), one_or_zero)
+    return s.select(s.ne(x, x), x, signed) if x.dtype in FLOATS else signed
+
+
+sign = elementwise("sign", operands=no_bool, numpy=np.sign, element=_sign)
+abs = elementwise(
+    "abs",
+    numpy=np.abs,
+    element=lambda x: x if x.dtype == "bool" else s.absolute(x),
+    grad=lambda g, y, x: (g * sign(x),),
+)
+floor = elementwise("floor", numpy=np.floor, element=lambda x: x if x.dtype == "bool" else s.floor(x))
+ceil = elementwise("ceil", numpy=np.ceil, element=lambda x: x if x.dtype == "bool" else s.ceil(x))
+
+
+class Cast(Op):
+    """Attribute `dtype`: what the elements become."""
+
+    def __init__(self) -> None:
+        super().__init__("cast", "elementwise")
+
+    def operand_dtypes(self, *dtypes: str, **attrs: Any) -> tuple[str, ...]:
+        return dtypes
+
+    def result_dtype(self, *dtypes: str, **attrs: Any) -> str:
+        return str(attrs["dtype"])
+
+    def result_shape(self, *shapes: Shape, **attrs: Any) -> Shape:
+        return shapes[0]
+
+    def numpy(self, *arrays: np.ndarray, **attrs: Any) -> Any:
+        return arrays[0].astype(attrs["dtype"])
+
+    def grad(self, g: Any, y: Any, *xs: Any, **attrs: Any) -> tuple[Any, ...]:
+        (x,) = xs
+        return (cast(g, x.dtype) if str(x.dtype) in FLOATS and attrs["dtype"] in FLOATS else None,)
+
+    def element(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
+        return s.cast(operands[0][i], attrs["dtype"])
+
+
+class Identity(Op):
+    """The operand itself. Attribute `mark` tells one use of an expression from another."""
+
+    def __init__(self) -> None:
+        super().__init__("identity", "movement")
+
+    def result_shape(self, *shapes: Shape, **attrs: Any) -> Shape:
+        return shapes[0]
+
+    def numpy(self, *arrays: np.ndarray, **attrs: Any) -> Any:
+        return arrays[0]
+
+    def grad(self, g: Any, y: Any, *xs: Any, **attrs: Any) -> tuple[Any, ...]:
+        return (g,)
+
+    def element(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
+        return operands[0][i]
+
+
+_cast = register(Cast())
+register(Identity())
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """The elements as another dtype; a float becomes an integer by dropping its fraction."""
+    return apply(_cast, x, dtype=dtype_name(dtype))

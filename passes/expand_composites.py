@@ -1,0 +1,28 @@
+"""Composites become the primitive ops they are made of."""
+
+from __future__ import annotations
+
+from symnet.graph import Graph, Node
+from symnet.op import Composite
+
+
+def expand_composites(graph: Graph) -> Graph:
+    """Replace every composite node by its expansion.
+
+    before:  y = softmax(x, axis=1)
+    after:   m = max(x, axis=1, keepdims); e = exp(subtract(x, m)); y = divide(e, sum(e, axis=1, keepdims))
+    requires: nothing.
+    preserves: everything else.
+    Terminates: an op expands into ops registered before it.
+    """
+    while any(isinstance(n.op, Composite) for n in graph.nodes):
+        graph = graph.rewrite(_expand)
+    return graph
+
+
+def _expand(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    if not isinstance(node.op, Composite):
+        return None
+    graph.fired[f"expand-{node.op.name}"] += 1
+    expanded: Node = node.op.expand(*inputs, **node.attrs)
+    return expanded

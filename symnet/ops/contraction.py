@@ -1,0 +1,131 @@
+"""Contractions: matrix products, plain and with bias and activation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import scalar as s
+from ..dims import Dim
+from ..dtype import Shape, broadcast, require_equal, shape_text
+from ..errors import ShapeError
+from ..op import OPS, IndexTuple, Op, Operand, apply, register
+from ..scalar import Scalar
+from .elementwise import aligned
+from .movement import expand_dims, squeeze, sum_to, transpose
+
+
+class MatMul(Op):
+    """numpy's matmul: 1-D operands are a row or a column, leading axes broadcast."""
+
+    def __init__(self) -> None:
+        super().__init__("matmul", "contraction")
+
+    def result_shape(self, a: Shape, b: Shape) -> Shape:  # type: ignore[override]
+        complaint = f"cannot multiply shapes {shape_text(a)} and {shape_text(b)}"
+        if not a or not b:
+            raise ShapeError(f"{complaint}: a scalar has no axis to sum over; use *")
+        require_equal(a[-1], b[-2] if len(b) > 1 else b[0], f"{complaint}: the inner sizes differ")
+        rows, columns = a[-2:-1], b[-1:] if len(b) > 1 else ()
+        return (*broadcast(a[:-2], b[:-2]), *rows, *columns)
+
+    def numpy(self, a: np.ndarray, b: np.ndarray) -> Any:  # type: ignore[override]
+        return np.matmul(a, b)
+
+    def grad(self, g: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        rows, columns = len(a.shape) > 1, len(b.shape) > 1
+        wide_a = a if rows else expand_dims(a, 0)
+        wide_b = b if columns else expand_dims(b, 1)
+        if not columns:
+            g = expand_dims(g, len(g.shape))
+        if not rows:
+            g = expand_dims(g, len(g.shape) - 1)
+        da, db = matmul(g, swap_last(wide_b)), matmul(swap_last(wide_a), g)
+        da, db = sum_to(da, wide_a.shape), sum_to(db, wide_b.shape)
+        return (da if rows else squeeze(da, 0)), (db if columns else squeeze(db, 1))
+
+    def element(self, i: IndexTuple, a: Operand, b: Operand) -> Scalar:  # type: ignore[override]
+        k = Dim.named("k0")
+        rest = list(i)
+        column = (rest.pop(),) if len(b.shape) > 1 else ()
+        row = (rest.pop(),) if len(a.shape) > 1 else ()
+        left = a[(*aligned(tuple(rest), a.shape[:-2]), *row, k)]
+        right = b[(*aligned(tuple(rest), b.shape[:-2]), k, *column)]
+        product = left & right if left.dtype == "bool" else left * right
+        return s.fold("or" if left.dtype == "bool" else "add", [("k0", a.shape[-1])], product)
+
+
+class Linear(Op):
+    """activation(x @ w + b): what the fusion of a fully connected layer makes.
+
+    Attribute `activation`: the name of an element-wise op, or None.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("linear", "contraction")
+
+    def result_shape(self, x: Shape, w: Shape, b: Shape, *, activation: str | None) -> Shape:  # type: ignore[override]
+        return broadcast(_matmul.result_shape(x, w), b)
+
+    def numpy(self, x: np.ndarray, w: np.ndarray, b: np.ndarray, *, activation: str | None) -> Any:  # type: ignore[override]
+        result = np.matmul(x, w) + b
+        return OPS[activation].numpy(result) if activation else result
+
+    def grad(self, g: Any, y: Any, x: Any, w: Any, b: Any, *, activation: str | None) -> tuple[Any, ...]:  # type: ignore[override]
+        if activation:
+            before = linear(x, w, b)
+            (g,) = OPS[activation].grad(g, y, before)
+        dx, dw = _matmul.grad(g, y, x, w)
+        return dx, dw, g
+
+    def element(
+        self, i: IndexTuple, x: Operand, w: Operand, b: Operand, *, activation: str | None
+    ) -> Scalar:  # type: ignore[override]
+        total = _matmul.element(i, x, w) + b[aligned(i, b.shape)]
+        if activation is None:
+            return total
+        return OPS[activation].element((), Operand((), total.dtype, lambda index, guard: total))
+
+
+_matmul = register(MatMul())
+_linear = register(Linear())
+
+
+def swap_last(x: Any) -> Any:
+    """The value with its last two axes swapped."""
+    rank = len(x.shape)
+    return transpose(x, (*range(rank - 2), rank - 1, rank - 2))
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The matrix product, for 1-D to batched N-D operands as numpy's.
+
+    Raises
+    ------
+    ShapeError
+        The inner sizes differ, or an operand is a scalar.
+    """
+    return apply(_matmul, a, b)
+
+
+def dot(a: Any, b: Any) -> Any:
+    """numpy's dot where it is the matrix product: for operands of one or two axes."""
+    return apply(_matmul, a, b)
+
+
+def linear(x: Any, w: Any, b: Any, activation: str | None = None) -> Any:
+    """A fully connected layer: ``activation(x @ w + b)``.
+
+    Parameters
+    ----------
+    x : value of shape (..., in)
+    w : value of shape (in, out)
+    b : value of shape (out,)
+    activation : str, optional
+        The name of an element-wise op of one operand, such as "relu".
+    """
+    return apply(_linear, x, w, b, activation=activation)
+
+
+__all__ = ["dot", "linear", "matmul"]
