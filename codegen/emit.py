@@ -277,17 +277,46 @@ class Emitter:
             if x in self.memo or x.op == "variable":
                 stack.pop()
                 continue
-            waiting = [a for a in x.args if a not in self.memo and a.op != "variable"]
+            lazy = x.payload == "lazy"
+            needed = (x.args[0], x.args[2]) if lazy else x.args
+            waiting = [a for a in needed if a not in self.memo and a.op != "variable"]
             if waiting:
                 stack.extend(waiting)
                 continue
             stack.pop()
-            if x.op in TRANSCENDENTAL:
+            if lazy:
+                self.branch(x)
+            elif x.op in TRANSCENDENTAL:
                 value = self.value(expand(x.op, x.args, self.target.has_fma))
                 self.remember(x, value.ref, value.lanes, value.depth)
             else:
                 self.compute(x)
         return self.lookup(root)
+
+    def branch(self, x: Scalar) -> None:
+        """A select whose first choice is computed only if some lane takes it."""
+        scope, depth = self.scopes[-1], len(self.scopes) - 1
+        condition, usual = self.lookup(x.args[0]), self.lookup(x.args[2])
+        lanes = max(condition.lanes, usual.lanes)
+        flags, usual = self.widen(condition, "bool", lanes), self.widen(usual, x.dtype, lanes)
+        test = flags.ref
+        if lanes > 1:
+            packed = self.emit(f"bitcast <{lanes} x i1> {flags.ref} to i{lanes}", depth)
+            test = self.emit(f"icmp ne i{lanes} {packed}, 0", depth)
+        rare, join, before = self.fresh("rare")[1:], self.fresh("join")[1:], scope.label
+        scope.lines += [f"  br i1 {test}, label %{rare}, label %{join}", f"{rare}:"]
+        scope.label, kept = rare, len(scope.keys)
+        chosen = self.widen(self.value(x.args[1]), x.dtype, lanes).ref
+        picked = self.words.word("select", x.dtype, x.dtype, [flags.ref, chosen, usual.ref], lanes, depth)
+        # What was computed in this block does not exist behind it.
+        for key in scope.keys[kept:]:
+            del self.memo[key]
+        del scope.keys[kept:]
+        scope.lines += [f"  br label %{join}", f"{join}:"]
+        edges = f"[ {usual.ref}, %{before} ], [ {picked}, %{scope.label} ]"
+        scope.label = join
+        ref = self.emit(f"phi {vector_type(LLVM_TYPE[x.dtype], lanes)} {edges}", depth)
+        self.remember(x, ref, lanes, depth)
 
     def lookup(self, x: Scalar) -> Value:
         return self.variables[x.payload] if x.op == "variable" else self.memo[x]
