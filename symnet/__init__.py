@@ -1,0 +1,68 @@
+"""symnet: a static-graph symbolic compiler for neural nets.
+
+Declare Variables and ops, compile, run:
+
+    >>> import numpy as np
+    >>> from symnet import Variable, Constant, compile
+    >>> A = Variable("A")
+    >>> B = Variable("B")
+    >>> C = B * A
+    >>> D = C + Constant(1)
+    >>> f = compile(D)
+    >>> f(A=np.ones(3), B=np.ones(3) * 2)
+    array([3., 3., 3.])
+"""
+
+from . import data, errors, nn, optim
+from .compile import compile
+from .dims import Dim
+from .errors import (
+    ArgumentError,
+    CompileError,
+    DTypeError,
+    GradientError,
+    GraphError,
+    IndexOutOfBounds,
+    OverflowInArgument,
+    ShapeError,
+    SymbolicUseError,
+    SymnetError,
+)
+from .expr import Constant, Expr, Parameter, Variable
+from .function import Function
+from .gradient import grad
+from .graph import Graph, Node
+from .ops import *  # noqa: F403
+from .ops import __all__ as _op_names
+from .passes import PIPELINE
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PIPELINE",
+    "ArgumentError",
+    "CompileError",
+    "Constant",
+    "DTypeError",
+    "Dim",
+    "Expr",
+    "Function",
+    "GradientError",
+    "Graph",
+    "GraphError",
+    "IndexOutOfBounds",
+    "Node",
+    "OverflowInArgument",
+    "Parameter",
+    "ShapeError",
+    "SymbolicUseError",
+    "SymnetError",
+    "Variable",
+    "compile",
+    "data",
+    "errors",
+    "grad",
+    "nn",
+    "optim",
+    *_op_names,
+]

@@ -1,0 +1,191 @@
+"""Modules: functions with Parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..errors import ArgumentError
+from ..expr import Parameter
+
+
+class Module:
+    """A function of symbolic values that owns Parameters, its own and those of the modules in its attributes.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> class Shift(sn.nn.Module):
+    ...     def __init__(self):
+    ...         self.by = sn.Parameter([1.0], name="by")
+    ...     def forward(self, x):
+    ...         return x + self.by
+    >>> len(Shift().parameters())
+    1
+    """
+
+    training = True
+
+    def forward(self, x: Any) -> Any:
+        """What the module computes."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules among the attributes, with their names."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, (list, tuple)):
+                yield from ((f"{name}.{k}", v) for k, v in enumerate(value) if isinstance(v, Module))
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Every Parameter under its path, such as "0.weight"; one that is shared, once."""
+        found = {n: v for n, v in vars(self).items() if isinstance(v, Parameter)}
+        for name, child in self.children():
+            found.update({f"{name}.{n}": p for n, p in child.named_parameters().items()})
+        once: dict[int, str] = {}
+        return {n: p for n, p in found.items() if once.setdefault(id(p), n) == n}
+
+    def parameters(self) -> list[Parameter]:
+        """Every Parameter."""
+        return list(self.named_parameters().values())
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all Parameters' numbers."""
+        return {n: p.value.copy() for n, p in self.named_parameters().items()}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Set all Parameters; all or none.
+
+        Raises
+        ------
+        ArgumentError
+            A name is missing or unknown, or a shape differs.
+        """
+        parameters = self.named_parameters()
+        if set(state) != set(parameters):
+            missing, unknown = sorted(set(parameters) - set(state)), sorted(set(state) - set(parameters))
+            raise ArgumentError(f"the state lacks {missing} and has unknown {unknown}")
+        for name, parameter in parameters.items():
+            if np.shape(state[name]) != parameter.value.shape:
+                raise ArgumentError(f"{name} has shape {np.shape(state[name])}, expected {parameter.value.shape}")
+        for name, parameter in parameters.items():
+            parameter.value = state[name]
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch to training; `eval` back."""
+        self.training = mode
+        for _, child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self) -> Module:
+        """Switch to inference."""
+        return self.train(False)
+
+
+class Linear(Module):
+    """A fully connected layer, ``x @ weight + bias``.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+    dtype : dtype
+    rng : int or numpy.random.Generator, optional
+        The weights are drawn uniformly within ±1/sqrt(in_features), as PyTorch's (He et al., 2015, with
+        slope sqrt 5).
+
+    Attributes
+    ----------
+    weight : Parameter of shape (in, out)
+    bias : Parameter of shape (out,), or None
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, dtype: Any = "float32", rng: Any = None
+    ) -> None:
+        rng = np.random.default_rng(rng)
+        bound = 1 / math.sqrt(max(in_features, 1))
+        draw = rng.uniform(-bound, bound, (in_features, out_features))
+        self.weight = Parameter(draw.astype(dtype), name="weight")
+        offset = rng.uniform(-bound, bound, out_features).astype(dtype)
+        self.bias = Parameter(offset, name="bias") if bias else None
+
+    def forward(self, x: Any) -> Any:
+        product = ops.matmul(x, self.weight)
+        return product if self.bias is None else product + self.bias
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def forward(self, x: Any) -> Any:
+        return ops.relu(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x))."""
+
+    def forward(self, x: Any) -> Any:
+        return ops.sigmoid(x)
+
+
+class Tanh(Module):
+    """The hyperbolic tangent."""
+
+    def forward(self, x: Any) -> Any:
+        return ops.tanh(x)
+
+
+class Softmax(Module):
+    """softmax along `axis`."""
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Any) -> Any:
+        return ops.softmax(x, self.axis)
+
+
+class Flatten(Module):
+    """All axes but the first as one."""
+
+    def forward(self, x: Any) -> Any:
+        return ops.reshape(x, (x.shape[0], -1))
+
+
+class Sequential(Module):
+    """Modules one after the other; `net[0]` is the first.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> net = sn.nn.Sequential(sn.nn.Linear(4, 3), sn.nn.ReLU(), sn.nn.Linear(3, 2))
+    >>> sorted(net.named_parameters())
+    ['layers.0.bias', 'layers.0.weight', 'layers.2.bias', 'layers.2.weight']
+    """
+
+    def __init__(self, *layers: Module) -> None:
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __getitem__(self, index: int) -> Module:
+        return self.layers[index]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)

@@ -1,0 +1,82 @@
+"""numpy's functions on symbolic values: one table from numpy's functions to ops.
+
+``np.exp(v)`` and ``np.sum(v, axis=0)`` build graph, so a function written with numpy runs
+imperatively on arrays and symbolically on Variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError
+
+UFUNCS = (
+    "add subtract multiply negative power floor_divide remainder exp log log1p expm1 sqrt sin cos tanh sign floor "
+    "ceil maximum minimum equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not "
+    "matmul"
+).split()
+FUNCTIONS = (
+    "sum mean max min any all argmax argmin reshape transpose expand_dims squeeze concatenate stack pad where take "
+    "broadcast_to dot"
+).split()
+# Keywords of numpy's that say what symnet does anyway.
+HARMLESS = {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue, "mode": "constant"}
+
+
+@cache
+def table() -> dict[Any, Callable[..., Any]]:
+    """numpy function -> symnet function."""
+    from . import ops
+
+    found: dict[Any, Callable[..., Any]] = {getattr(np, n): getattr(ops, n) for n in UFUNCS + FUNCTIONS}
+    found[np.absolute], found[np.true_divide] = ops.abs, ops.divide
+    found[np.square] = lambda x: x * x
+    found[np.reciprocal] = lambda x: 1.0 / x
+    found[np.clip] = lambda x, a_min=None, a_max=None: _clip(x, a_min, a_max)
+    return found
+
+
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    from . import ops
+
+    x = x if low is None else ops.maximum(x, low)
+    return x if high is None else ops.minimum(x, high)
+
+
+def apply_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A ufunc met a symbolic value.
+
+    Raises
+    ------
+    ArgumentError
+        The ufunc, its method or a keyword has no symbolic counterpart.
+    """
+    if method != "__call__":
+        raise ArgumentError(f"np.{ufunc.__name__}.{method} is not defined for symbolic values: use sn.sum, sn.max, ...")
+    return _call(ufunc, args, kwargs)
+
+
+def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A numpy function met a symbolic value; raises as :func:`apply_ufunc`."""
+    return _call(function, args, kwargs)
+
+
+def _call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    name = f"np.{getattr(function, '__name__', function)}"
+    known = table().get(function)
+    if known is None:
+        raise ArgumentError(f"{name} is not defined for symbolic values; symnet's ops are listed in symnet.ops")
+    kept = {k: v for k, v in kwargs.items() if not (k in HARMLESS and v is HARMLESS[k])}
+    for keyword in ("out", "where", "dtype", "casting", "order"):
+        if keyword in kept:
+            raise ArgumentError(f"{name}: {keyword}= is not supported for symbolic values")
+    try:
+        return known(*args, **kept)
+    except TypeError as error:
+        if "keyword argument" in str(error) and not isinstance(error, ArgumentError):
+            raise ArgumentError(f"{name}: {error}") from None
+        raise
