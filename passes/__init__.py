@@ -1,7 +1,9 @@
 """The passes: Graph -> Graph, one file each, run in the order of PIPELINE.
 
 Your own pass is a function that takes a Graph and returns one; give ``pipeline=[*PIPELINE, mine]``
-to ``compile``.
+to ``compile``. Two passes are not in the list: ``differentiate`` answers gradients while the graph is
+built, with ``stabilize`` run first on what is differentiated; ``form_kernels`` groups the finished
+graph's nodes into kernels.
 """
 
 from __future__ import annotations
@@ -10,13 +12,26 @@ from collections.abc import Callable
 
 from symnet.graph import Graph
 
+from .common_subexpressions import eliminate_common_subexpressions
 from .dead_nodes import eliminate_dead_nodes
 from .expand_composites import expand_composites
+from .fold_constants import fold_constants
+from .fold_linear import fold_linear_of_linear
+from .fuse_linear import fuse_linear
+from .simplify import simplify
+from .stabilize import stabilize
 
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: list[Pass] = [
     eliminate_dead_nodes,
+    stabilize,  # while softmax and its kin are still one node
     expand_composites,
+    fold_constants,
+    simplify,
+    eliminate_common_subexpressions,
+    fold_linear_of_linear,
+    eliminate_dead_nodes,  # so that fusion sees true readers
+    fuse_linear,
     eliminate_dead_nodes,
 ]

@@ -415,3 +415,12 @@ def bind_sizes(value: Any, sizes: Mapping[str, int]) -> Any:
     if isinstance(value, Dim):
         return evaluate(value, sizes)
     return tuple(bind_sizes(v, sizes) for v in value) if isinstance(value, tuple) else value
+
+
+def attr_sizes(node: Node) -> bool:
+    """Whether some attribute holds a size that is not known yet."""
+    return any(map(_has_dim, node.attrs.values()))
+
+
+def _has_dim(value: Any) -> bool:
+    return isinstance(value, Dim) or (isinstance(value, tuple) and any(map(_has_dim, value)))
