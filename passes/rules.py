@@ -67,32 +67,35 @@ class Rule:
         self.variables = left
         self.pattern = self.left(*(Pattern(None, (), {}, name) for name in left))
 
+    @property
+    def op(self) -> Op:
+        """The op at the root of the left side."""
+        assert self.pattern.op is not None
+        return self.pattern.op
+
     def build(self, bound: Mapping[str, Node]) -> Any:
         """The right side on nodes."""
         return self.right(*(bound[n] for n in inspect.signature(self.right).parameters))
 
 
 def apply_rules(graph: Graph, rules: Sequence[Rule]) -> Graph:
-    """Rewrite every node by the first rule that matches it, operands first, until none does at that node."""
-    by_op: dict[str, list[Rule]] = {}
-    for rule in rules:
-        assert rule.pattern.op is not None
-        by_op.setdefault(rule.pattern.op.name, []).append(rule)
+    """Rewrite every node by the first rule that matches it, operands first, until none does."""
 
-    def rewrite(new: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        if node.op.family == "leaf":
-            return None
-        current = new.insert(node.op, inputs, node.attrs)
-        made = None
-        # Each rule makes the expression smaller or moves it one way, so this ends; the bound is a seat belt.
-        for _ in range(16):
-            found = _first(new, current, by_op.get(current.op.name, ()))
-            if found is None:
-                break
-            made = current = found
-        return made
+    def rule(new: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        return None if node.op.family == "leaf" else rewrite_node(new, new.insert(node.op, inputs, node.attrs), rules)
 
-    return graph.rewrite(rewrite)
+    return graph.rewrite(rule)
+
+
+def rewrite_node(graph: Graph, node: Node, rules: Sequence[Rule]) -> Node:
+    """A node after every rule that matches it, one after the other."""
+    # Each rule makes the expression smaller or moves it one way, so this ends; the bound is a seat belt.
+    for _ in range(16):
+        found = _first(graph, node, [r for r in rules if r.op is node.op])
+        if found is None:
+            break
+        node = found
+    return node
 
 
 def _first(graph: Graph, node: Node, rules: Sequence[Rule]) -> Node | None:

@@ -13,7 +13,7 @@ Declare Variables and ops, compile, run:
     array([3., 3., 3.])
 """
 
-from . import data, errors, nn, optim
+from . import data, eager, errors, nn, optim
 from .compile import compile
 from .dims import Dim
 from .errors import (
@@ -60,6 +60,7 @@ __all__ = [
     "Variable",
     "compile",
     "data",
+    "eager",
     "errors",
     "grad",
     "nn",

@@ -18,6 +18,7 @@ from .graph import Graph
 from .passes import PIPELINE, Pass
 from .passes.differentiate import differentiate
 from .passes.form_kernels import form_kernels
+from .passes.stabilize import stabilize_node
 from .reference import interpret
 from .report import PassRecord, Report
 from .specialize import leaves, specialize
@@ -90,7 +91,7 @@ def compile(
 
     def build(types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
         graph = specialize(
-            roots, variables, pairs, dict(zip(variables, types, strict=True)), sizes, differentiate
+            roots, variables, pairs, dict(zip(variables, types, strict=True)), sizes, differentiate, stabilize_node
         )
         graph, report = run_passes(graph, passes, check)
         if mode == "interpret":

@@ -16,6 +16,7 @@ from .op import OPS, evaluate
 from .origin import Line, Origin
 
 Differentiate = Callable[[Graph, Node, Sequence[Node], Node | None, Origin | None], list[Node | None]]
+Stabilize = Callable[[Graph, Node], Node]
 Number = int | float
 
 
@@ -42,6 +43,7 @@ def specialize(
     types: Mapping[Variable, Type],
     sizes: Mapping[str, int],
     differentiate: Differentiate,
+    stabilize: Stabilize,
 ) -> Graph:
     """The program as a Graph, for inputs of the given types.
 
@@ -51,6 +53,8 @@ def specialize(
         Named dims pinned to numbers; empty in generic code.
     differentiate : callable
         The pass that answers gradient requests.
+    stabilize : callable
+        Gives the stable form of a node just made: gradients are taken of stable formulas.
 
     Raises
     ------
@@ -58,7 +62,7 @@ def specialize(
         With the user's line.
     """
     graph = Graph()
-    builder = _Builder(graph, types, sizes, differentiate)
+    builder = _Builder(graph, types, sizes, differentiate, stabilize)
     graph.inputs = [builder.leaf(v) for v in inputs]
     graph.outputs = [builder.node(e) for e in outputs]
     for parameter, expr in updates:
@@ -74,9 +78,15 @@ class _Builder:
     """Turns handles into nodes of one graph, each handle once, without recursion over operands."""
 
     def __init__(
-        self, graph: Graph, types: Mapping[Variable, Type], sizes: Mapping[str, int], differentiate: Differentiate
+        self,
+        graph: Graph,
+        types: Mapping[Variable, Type],
+        sizes: Mapping[str, int],
+        differentiate: Differentiate,
+        stabilize: Stabilize,
     ) -> None:
-        self.graph, self.types, self.sizes, self.differentiate = graph, types, sizes, differentiate
+        self.graph, self.types, self.sizes = graph, types, sizes
+        self.differentiate, self.stabilize = differentiate, stabilize
         self.memo: dict[Expr, Node | Number | Dim] = {}
         self.marks: Mapping[Expr, int] = {}
         self.marked = False
@@ -145,7 +155,7 @@ class _Builder:
         attrs = {k: _pinned(v, self.sizes) for k, v in expr.attrs.items()}
         if all(type(a) in (int, float) for a in args) and args:
             return _fold_numbers(expr, args, attrs)
-        return self.graph.apply(expr.op, args, attrs)
+        return self.stabilize(self.graph, self.graph.apply(expr.op, args, attrs))
 
     def _mark(self, expr: Expr, value: Node | Number | Dim) -> Node | Number | Dim:
         mark = self.marks.get(expr)
@@ -194,7 +204,7 @@ class _Builder:
         return seed if seed.dtype == y.dtype else self.graph.apply(OPS["cast"], (seed,), {"dtype": y.dtype})
 
     def _view(self, inner: Sequence[Expr]) -> _Builder:
-        view = _Builder(self.graph, self.types, self.sizes, self.differentiate)
+        view = _Builder(self.graph, self.types, self.sizes, self.differentiate, self.stabilize)
         first = len(self.graph.nodes)
         view.marks = {**self.marks, **{expr: first + k for k, expr in enumerate(inner)}}
         self.marked = view.marked = True

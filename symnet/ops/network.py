@@ -9,9 +9,9 @@ import numpy as np
 from ..dtype import Shape, floating, normalize_axis, require_equal, shape_text
 from ..errors import DTypeError, ShapeError
 from ..op import Composite, apply, register
-from .elementwise import abs, add, divide, exp, log, multiply, subtract
+from .elementwise import abs, add, divide, exp, log, multiply, subtract, where
 from .indexing import check_index, one_hot
-from .reductions import count_of, logsumexp, max, mean, sum
+from .reductions import count_of, max, mean, sum
 
 
 class Softmax(Composite):
@@ -87,20 +87,17 @@ class CrossEntropy(Composite):
         return np.mean(total - picked)
 
     def expand(self, logits: Any, labels: Any) -> Any:  # type: ignore[override]
+        # Written with the parts that softmax expands to, so that its gradient shares them.
         hot = one_hot(check_index(labels, logits.shape[-1]), logits.shape[-1], "bool")
-        picked = sum(_where(hot, logits), -1)
-        return divide(sum(logsumexp(logits, -1) - picked), count_of(labels, None))
+        shifted = logits - max(logits, -1, True)
+        total = log(sum(exp(shifted), -1, True))
+        picked = sum(where(hot, shifted, 0.0), -1, True)
+        return divide(sum(total - picked), count_of(labels, None))
 
     def grad(self, g: Any, y: Any, logits: Any, labels: Any) -> tuple[Any, ...]:  # type: ignore[override]
         classes = logits.shape[-1]
         hot = one_hot(check_index(labels, classes), classes, logits.dtype)
         return (multiply(softmax(logits, -1) - hot, divide(g, count_of(labels, None))), None)
-
-
-def _where(hot: Any, logits: Any) -> Any:
-    from .elementwise import where
-
-    return where(hot, logits, 0.0)
 
 
 _softmax, _log_softmax = register(Softmax("softmax")), register(LogSoftmax("log_softmax"))
