@@ -264,7 +264,8 @@ class _Planner:
             place = _fit(index, domain_shape, reader.shape(node.shape))
             buffer = self.stored[node]
             outputs.append(Output(buffer, address(place, reader.shape(node.shape)), reader.value(node, place)))
-        kernel = lower(domain, outputs, self.plan.buffers, self.target)
+        row_axis = domain[-1][0] if group.kind == "rows" and full else None
+        kernel = lower(domain, outputs, self.plan.buffers, self.target, row_axis)
         origin = str(self.graph.origin(group.nodes[-1]))
         self.plan.steps.append(Step(kernel, origin))
 

@@ -31,7 +31,13 @@ class Output:
     value: Scalar
 
 
-def lower(domain: Axes, outputs: Sequence[Output], buffers: dict[str, Buffer], target: Target) -> Kernel:
+def lower(
+    domain: Axes,
+    outputs: Sequence[Output],
+    buffers: dict[str, Buffer],
+    target: Target,
+    row_axis: str | None = None,
+) -> Kernel:
     """The loops that store every output for every index of the domain.
 
     Parameters
@@ -41,11 +47,13 @@ def lower(domain: Axes, outputs: Sequence[Output], buffers: dict[str, Buffer], t
     buffers : dict of str to Buffer
         Those that loads may name.
     target : Target
+    row_axis : str, optional
+        The index of the domain along which the folds run too: whole rows are computed, in sweeps.
     """
     domain = [(n, size) for n, size in domain if size != 1]
     ones = {n: 0 for n, size in domain if size == 1}
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
-    body = _Lowering(domain, outputs, target).body()
+    body = _Lowering(domain, outputs, target, row_axis).body()
     used = _used_buffers(outputs, buffers)
     sizes = [size for _, size in domain] + [x for b in used for x in b.shape]
     dims = dict.fromkeys(n for size in [*sizes, *_sizes_in(outputs)] for n in names(size))
@@ -77,8 +85,11 @@ def _folds_in(values: Sequence[Scalar]) -> list[Scalar]:
 
 
 class _Lowering:
-    def __init__(self, domain: Axes, outputs: Sequence[Output], target: Target) -> None:
+    def __init__(
+        self, domain: Axes, outputs: Sequence[Output], target: Target, row_axis: str | None
+    ) -> None:
         self.domain, self.outputs, self.target = domain, outputs, target
+        self.row_axis = row_axis if row_axis in dict(domain) else None
         self.folds = _folds_in([o.value for o in outputs])
         self.fresh = count()
         self.level: dict[Scalar, int] = {}
@@ -89,7 +100,7 @@ class _Lowering:
         return f"{stem}_{next(self.fresh)}"
 
     def body(self) -> list[Statement]:
-        if max(self.level.values(), default=0) > 1 or self._sweeps_rows():
+        if max(self.level.values(), default=0) > 1 or (self.folds and self.row_axis):
             return self._rows()
         values = [o.value for o in self.outputs]
         schedule = choose(self.domain, values, [o.address for o in self.outputs], self.folds, self.target)
@@ -319,21 +330,9 @@ class _Lowering:
 
     # -- several levels of folds along one axis ------------------------------------------------
 
-    def _sweeps_rows(self) -> bool:
-        """Whether outputs along a row go with folds along the same row."""
-        return bool(self.folds) and bool(self.domain) and any(self._is_full(o) for o in self.outputs) and all(
-            len(f.payload.axes) == 1 and f.payload.axes[0][1] == self.domain[-1][1] for f in self.folds
-        ) and not any(self._uses_row_index(f) for f in self.folds)
-
-    def _is_full(self, output: Output) -> bool:
-        return self.domain[-1][0] in names(output.address)
-
-    def _uses_row_index(self, fold: Scalar) -> bool:
-        last = self.domain[-1][0]
-        return any(last in names(size) for size in _sizes_in([_as_output(fold)]))
-
     def _rows(self) -> list[Statement]:
-        (inner, size) = self.domain[-1] if self._row_axis_in_domain() else self.folds[0].payload.axes[-1]
+        fold_axis, size = self.folds[0].payload.axes[-1]
+        inner = self.row_axis or fold_axis
         outer = [(n, extent) for n, extent in self.domain if n != inner]
         values = [o.value for o in self.outputs]
         lanes = self.target.lanes(max([s.BITS[x.dtype] for x in postorder(values) if x.dtype in FLOATS] or [32]))
@@ -354,9 +353,6 @@ class _Lowering:
             return statements + self._stores(at, known, [o for o in self.outputs if inner not in names(o.address)])
 
         return self._around(outer, {}, row)
-
-    def _row_axis_in_domain(self) -> bool:
-        return bool(self.domain) and any(self._is_full(o) for o in self.outputs)
 
     def _needs(self, output: Output) -> int:
         return max((self.level[f] for f in _folds_in([output.value])), default=0)
@@ -415,7 +411,3 @@ def combine(kind: str, total: Scalar, x: Scalar) -> Scalar:
     if kind == "min":
         return s.minimum(total, x)
     return total & x if kind == "and" else total | x
-
-
-def _as_output(fold: Scalar) -> Output:
-    return Output(Buffer("", fold.dtype, (), "arena"), 0, fold.args[0])

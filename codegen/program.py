@@ -77,12 +77,12 @@ class Assembly:
                 failed += 1
                 flag = where[step.flag].removeprefix("ptr ")  # type: ignore[attr-defined]
                 lines += [
-                    f"  %flag{failed} = load i8, ptr {flag}",
-                    f"  %ok{failed} = icmp ne i8 %flag{failed}, 0",
-                    f"  br i1 %ok{failed}, label %go{failed}, label %fail{failed}",
-                    f"fail{failed}:",
+                    f"  %check.{failed} = load i8, ptr {flag}",
+                    f"  %passed.{failed} = icmp ne i8 %check.{failed}, 0",
+                    f"  br i1 %passed.{failed}, label %go.{failed}, label %fail.{failed}",
+                    f"fail.{failed}:",
                     f"  ret i32 {failed}",
-                    f"go{failed}:",
+                    f"go.{failed}:",
                 ]
         return "\n".join([*lines, "  ret i32 0", "}"])
 

@@ -1,0 +1,262 @@
+"""What the op harness runs: for every op, calls with operands in every dtype it allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import symnet as sn
+from symnet.op import OPS, apply
+
+FLOATS = ("float32", "float64")
+INTS = ("int32", "int64")
+NUMBERS = (*INTS, *FLOATS)
+ALL = ("bool", *NUMBERS)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One use of an op.
+
+    Attributes
+    ----------
+    op : str
+        The registered op that the call is about.
+    call : callable
+        From operands to the result.
+    shapes : tuple
+        Of the operands.
+    dtypes : tuple of str
+        Each is tried for all operands (unless `fixed` says otherwise).
+    ulp : float
+        Units in the last place that native code may differ from numpy's answer computed in float64.
+    relative : float
+        Error allowed beside, relative to the largest element: for sums, whose order is free.
+    domain : pair of float
+        Ordinary values lie here.
+    special : bool
+        Whether NaN, infinities, signed zeros, subnormals and extremes are mixed in.
+    gradient : bool
+        Whether the gradient and the second gradient are compared with finite differences.
+    fixed : dict
+        Operand position to an array or dtype of its own.
+    """
+
+    op: str
+    call: Callable[..., Any]
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: Sequence[str] = FLOATS
+    ulp: float = 0.0
+    relative: float = 0.0
+    domain: tuple[float, float] = (-3.0, 3.0)
+    special: bool = True
+    gradient: bool = True
+    fixed: tuple[tuple[int, Any], ...] = ()
+    label: str = ""
+
+    def __str__(self) -> str:
+        return self.label or self.op
+
+    def operands(self, dtype: str, seed: int = 0) -> list[np.ndarray]:
+        """Arrays for one dtype."""
+        rng = np.random.default_rng([seed, len(self.op)])
+        own = dict(self.fixed)
+        return [
+            own[k] if isinstance(own.get(k), np.ndarray) else self._array(rng, shape, own.get(k, dtype))
+            for k, shape in enumerate(self.shapes)
+        ]
+
+    def _array(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        low, high = self.domain
+        if dtype == "bool":
+            return rng.integers(0, 2, shape).astype(bool)
+        if dtype in INTS:
+            values = rng.integers(int(low), int(high) + 1, shape).astype(dtype)
+            extremes = [np.iinfo(dtype).min, np.iinfo(dtype).max, 0, -1, 1]
+        else:
+            values = rng.uniform(low, high, shape).astype(dtype)
+            info = np.finfo(dtype)
+            extremes = [np.nan, np.inf, -np.inf, 0.0, -0.0, info.smallest_subnormal, info.max, -info.max, info.tiny, 1.0]
+        if self.special and values.size:
+            flat = values.reshape(-1)
+            chosen = rng.permutation(values.size)[: min(len(extremes) * 2, values.size // 2 + 1)]
+            flat[chosen] = rng.permutation(np.array(extremes * 2, dtype))[: len(chosen)]
+        return values
+
+
+def _unary(name: str, **more: Any) -> Case:
+    return Case(name, getattr(sn, name), ((7, 9),), **more)
+
+
+def _binary(name: str, **more: Any) -> list[Case]:
+    call = getattr(sn, name)
+    return [
+        Case(name, call, ((7, 9), (7, 9)), **more),
+        Case(name, call, ((7, 9), (9,)), label=f"{name}-row", **more),
+        Case(name, call, ((5, 1), (1, 33)), label=f"{name}-outer", **more),
+        Case(name, call, ((), (17,)), label=f"{name}-scalar", **more),
+    ]
+
+
+ELEMENTWISE = [
+    *_binary("add", dtypes=ALL),
+    *_binary("subtract", dtypes=NUMBERS),
+    *_binary("multiply", dtypes=ALL),
+    *_binary("divide", dtypes=ALL, domain=(0.5, 3.0)),
+    *_binary("floor_divide", dtypes=NUMBERS, gradient=False, domain=(-9, 9)),
+    *_binary("remainder", dtypes=NUMBERS, gradient=False, domain=(-9, 9)),
+    *_binary("power", dtypes=FLOATS, ulp=4, domain=(0.5, 3.0)),
+    Case("power", sn.power, ((40,), (40,)), INTS, domain=(0, 7), special=False, gradient=False, label="power-int"),
+    *_binary("maximum", dtypes=ALL),
+    *_binary("minimum", dtypes=ALL),
+    *(
+        case
+        for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+        for case in _binary(name, dtypes=ALL, gradient=False)
+    ),
+    *(c for name in ("logical_and", "logical_or") for c in _binary(name, dtypes=ALL, gradient=False)),
+    _unary("logical_not", dtypes=ALL, gradient=False),
+    _unary("negative", dtypes=NUMBERS),
+    _unary("abs", dtypes=ALL, domain=(0.2, 3.0)),
+    _unary("sign", dtypes=NUMBERS, gradient=False),
+    _unary("floor", dtypes=ALL, gradient=False),
+    _unary("ceil", dtypes=ALL, gradient=False),
+    _unary("exp", dtypes=NUMBERS, ulp=1.5),
+    _unary("expm1", dtypes=NUMBERS, ulp=2),
+    _unary("log", dtypes=NUMBERS, ulp=1.5, domain=(0.3, 4.0)),
+    _unary("log1p", dtypes=NUMBERS, ulp=2, domain=(-0.7, 4.0)),
+    _unary("sqrt", dtypes=NUMBERS, domain=(0.3, 4.0)),
+    _unary("rsqrt", dtypes=FLOATS, ulp=1.5, domain=(0.3, 4.0)),
+    _unary("sin", dtypes=NUMBERS, ulp=1.5),
+    _unary("cos", dtypes=NUMBERS, ulp=1.5),
+    _unary("tanh", dtypes=NUMBERS, ulp=3),
+    _unary("erf", dtypes=FLOATS, ulp=3),
+    _unary("sigmoid", dtypes=FLOATS, ulp=4),
+    _unary("softplus", dtypes=FLOATS, ulp=4),
+    _unary("relu", dtypes=NUMBERS, domain=(0.2, 3.0)),
+    Case("where", sn.where, ((7, 9), (7, 9), (9,)), ALL, fixed=((0, "bool"),)),
+    *(
+        Case("cast", lambda x, d=d: sn.cast(x, d), ((40,),), ALL, special=False, gradient=False, label=f"cast-{d}")
+        for d in ALL
+    ),
+    Case("identity", lambda x: apply(OPS["identity"], x, mark=None), ((3, 4),), ALL),
+]
+
+_AXES: list[Any] = [None, 0, 1, -1, (0, 2), (0, 1, 2)]
+
+
+def _reductions(name: str, **more: Any) -> list[Case]:
+    call = getattr(sn, name)
+    return [
+        Case(
+            name,
+            lambda x, a=axis, k=keep, f=call: f(x, axis=a, keepdims=k),
+            ((3, 5, 18),),
+            label=f"{name}-{axis}-{keep}",
+            **more,
+        )
+        for axis in _AXES
+        for keep in (False, True)
+    ]
+
+
+REDUCTIONS = [
+    *_reductions("sum", dtypes=ALL, relative=2e-6, special=False),
+    *_reductions("mean", dtypes=NUMBERS, relative=2e-6, special=False),
+    *_reductions("max", dtypes=ALL),
+    *_reductions("min", dtypes=ALL),
+    *_reductions("any", dtypes=ALL, gradient=False),
+    *_reductions("all", dtypes=ALL, gradient=False),
+    *_reductions("logsumexp", dtypes=FLOATS, relative=2e-6, special=False),
+    *(
+        Case(n, lambda x, a=a, f=getattr(sn, n): f(x, axis=a), ((4, 6, 5),), ALL, gradient=False, label=f"{n}-{a}")
+        for n in ("argmax", "argmin")
+        for a in (None, 0, 1, 2)
+    ),
+]
+
+_PAIRS = [
+    ((4, 5), (5, 6)), ((5,), (5,)), ((5,), (5, 6)), ((4, 5), (5,)), ((2, 4, 5), (2, 5, 3)), ((2, 1, 4, 5), (3, 5, 2)),
+    ((7, 13), (13, 70)), ((1, 3), (3, 1)), ((2, 4, 5), (5, 3)),
+]  # fmt: skip
+CONTRACTIONS = [
+    *(Case("matmul", sn.matmul, pair, ALL, relative=4e-6, special=False, label=f"matmul-{pair}") for pair in _PAIRS),
+    *(
+        Case(
+            "linear",
+            lambda x, w, b, a=a: sn.linear(x, w, b, activation=a),
+            ((4, 5), (5, 6), (6,)),
+            FLOATS,
+            relative=4e-6,
+            special=False,
+            label=f"linear-{a}",
+        )
+        for a in (None, "relu", "sigmoid", "tanh")
+    ),
+]
+
+MOVEMENT = [
+    Case("reshape", lambda x: sn.reshape(x, (6, -1)), ((3, 4, 5),), ALL),
+    Case("reshape", lambda x: sn.reshape(x * 2.0, (60,)) + 1.0, ((3, 4, 5),), label="reshape-inside"),
+    *(
+        Case("transpose", lambda x, a=a: sn.transpose(x, a), ((3, 4, 5),), ALL, label=f"transpose-{a}")
+        for a in (None, (1, 0, 2), (0, 2, 1), (2, 0, 1))
+    ),
+    Case("broadcast_to", lambda x: sn.broadcast_to(x, (3, 4, 5)), ((4, 1),), ALL),
+    Case("expand_dims", lambda x: sn.expand_dims(x, (0, 2)), ((3, 4),), ALL),
+    Case("squeeze", lambda x: sn.squeeze(x, 1), ((3, 1, 4),), ALL),
+    Case("squeeze", lambda x: sn.squeeze(x), ((1, 3, 1, 4),), ALL, label="squeeze-all"),
+    Case("concatenate", lambda x, y: sn.concatenate([x, y, x], 1), ((3, 4), (3, 17)), ALL),
+    Case("concatenate", lambda x, y: sn.stack([x, y], -1), ((3, 4), (3, 4)), ALL, label="stack"),
+    Case("pad", lambda x: sn.pad(x, ((1, 2), (0, 3))), ((3, 4),), ALL),
+]
+
+_INDICES = np.array([[0, 3, -1], [2, 2, -4]])
+_KEYS: dict[str, Any] = {
+    "rows": np.s_[1:3],
+    "column": np.s_[:, 2],
+    "steps": np.s_[::2, ::-1],
+    "negative": np.s_[-2:, 1:-1],
+    "new": np.s_[None, ..., None],
+    "element": np.s_[1, 2],
+    "empty": np.s_[3:3],
+}
+INDEXING = [
+    *(Case("getitem", lambda x, k=k: x[k], ((4, 5),), ALL, label=f"getitem-{n}") for n, k in _KEYS.items()),
+    Case("embed", lambda x: apply(OPS["embed"], x, key=(("slice", 1, None, 2),), shape=(7, 5)), ((3, 5),), ALL),
+    Case("gather", lambda x: sn.take(x, _INDICES, 0), ((4, 5),), ALL),
+    Case("gather", lambda x: sn.take(x, _INDICES, 1), ((3, 4, 2),), ALL, label="gather-1"),
+    Case(
+        "scatter_add",
+        lambda x, i: apply(OPS["scatter_add"], x, i, axis=0, shape=(6, 4)),
+        ((5, 4), (5,)),
+        FLOATS,
+        relative=2e-6,
+        special=False,
+        fixed=((1, np.array([0, 5, 2, 2, 0])),),
+    ),
+    Case("check_index", lambda i: apply(OPS["check_index"], i, size=4), ((3,),), INTS, domain=(-4, 3), special=False, gradient=False),
+    Case("one_hot", lambda i: sn.one_hot(i, 5), ((7,),), INTS, domain=(0, 4), special=False, gradient=False),
+]
+
+_LABELS = np.array([0, 3, 2, 2, 1])
+NETWORK = [
+    *(
+        Case(n, lambda x, a=a, f=getattr(sn, n): f(x, a), ((5, 19),), FLOATS, relative=4e-6, special=False, label=f"{n}-{a}")
+        for n in ("softmax", "log_softmax")
+        for a in (-1, 0)
+    ),
+    Case(
+        "cross_entropy",
+        lambda z: sn.cross_entropy(z, _LABELS),
+        ((5, 4),),
+        FLOATS,
+        relative=4e-6,
+        special=False,
+    ),
+]  # fmt: skip
+
+CASES: list[Case] = [*ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS, *MOVEMENT, *INDEXING, *NETWORK]
