@@ -50,10 +50,12 @@ def expand(op: str, args: tuple[Scalar, ...], has_fma: bool) -> Scalar:
     args : tuple of Scalar
         Of dtype float32 or float64.
     has_fma : bool
-        Whether the target rounds a fused multiply-add once; only `pow` computes differently without.
+        Whether the target rounds a fused multiply-add once; `pow` and `fmod` compute differently without.
     """
     if op == "pow":
         return _pow(args[0], args[1], has_fma)
+    if op == "fmod":
+        return _fmod(args[0], args[1], has_fma)
     return EXPANSIONS[op](args[0])
 
 
@@ -415,6 +417,33 @@ def _log_in_two(x: Scalar, has_fma: bool) -> tuple[Scalar, Scalar]:
     low = low + s.fma(e, LN2_LOW["float64"], back)
     result = top + low
     return result, (top - result) + low
+
+
+def _fmod(a: Scalar, b: Scalar, has_fma: bool) -> Scalar:
+    """C's fmod, exact: a - trunc(a/b) b, with the sign of a."""
+    dtype, x, y = a.dtype, s.cast(s.absolute(a), "float64"), s.cast(s.absolute(b), "float64")
+    usual = _remainder_step(x, y, has_fma)
+    # A quotient of many bits is taken off 50 bits at a time, as in long division.
+    reach = 6 if dtype == "float32" else 42
+    scaled = [y]
+    for _ in range(reach):
+        scaled.append(scaled[-1] * 2.0**50)
+    rest = x
+    for divisor in reversed(scaled):
+        rest = s.select(divisor <= rest, _remainder_step(rest, divisor, has_fma), rest)
+    result = _lazily(x >= y * 2.0**50, rest, usual)
+    result = s.select(x < y, x, result)
+    valid = (x < math.inf) & (y > 0.0)
+    result = s.select(valid, result, s.const(math.nan, "float64"))
+    return s.select(s.bitcast(a, BITS[dtype]) < 0, -s.cast(result, dtype), s.cast(result, dtype))
+
+
+def _remainder_step(x: Scalar, y: Scalar, has_fma: bool) -> Scalar:
+    """x mod y for positive x and y whose quotient has at most 52 bits."""
+    product, error = _two_product(s.floor(x / y), y, has_fma)
+    rest = (x - product) - error
+    rest = s.select(rest < 0.0, rest + y, rest)
+    return s.select(rest >= y, rest - y, rest)
 
 
 # 2/5, 2/7, ... of the series of log((1+q)/(1-q)) / q, highest first.

@@ -97,23 +97,7 @@ class Words:
                 return self.call("fma", dtype, *refs)
             product = self.put(f"fmul {type} {refs[0]}, {refs[1]}")
             return self.put(f"fadd {type} {product}, {refs[2]}")
-        if op == "mod":
-            return self._float_mod(dtype, *refs)
         raise CompileError(f"the word {op} is not defined for {dtype}")
-
-    def _float_mod(self, dtype: str, a: str, b: str) -> str:
-        """numpy's remainder: a - b*floor(a/b), exact while the quotient has no more bits than the mantissa."""
-        type, flag = self.type(dtype), self.type("bool")
-        quotient = self.call("trunc", dtype, self.put(f"fdiv {type} {a}, {b}"))
-        rest = self.call("fma", dtype, self.put(f"fneg {type} {quotient}"), b, a)
-        zero = self.const(0.0, dtype)
-        signs = self.put(f"fmul {type} {rest}, {b}")
-        wrong = self.put(f"fcmp olt {type} {signs}, {zero}")
-        moved = self.put(f"fadd {type} {rest}, {b}")
-        fixed = self.put(f"select {flag} {wrong}, {type} {moved}, {type} {rest}")
-        is_zero = self.put(f"fcmp oeq {type} {fixed}, {zero}")
-        signed_zero = self.call("copysign", dtype, zero, b)
-        return self.put(f"select {flag} {is_zero}, {type} {signed_zero}, {type} {fixed}")
 
     def _integer(self, op: str, dtype: str, refs: list[str]) -> str:
         type = self.type(dtype)

@@ -30,7 +30,7 @@ ARITHMETIC = {"add", "sub", "mul", "div", "fma", "neg", "abs", "sqrt", "floor", 
 INTEGER = {"floordiv", "mod", "shl", "lshr", "ashr", "and", "or", "xor", "not"}
 COMPARE = {"eq", "ne", "lt", "le", "gt", "ge"}
 # Written as polynomials over the words above by codegen/vector_math.py.
-TRANSCENDENTAL = {"exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "pow"}
+TRANSCENDENTAL = {"exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "pow", "fmod"}
 FOLDS = ("add", "mul", "max", "min", "and", "or", "argmax", "argmin")
 
 
@@ -213,7 +213,8 @@ absolute, sqrt, floor, ceil, rint = map(_unary, ("abs", "sqrt", "floor", "ceil",
 exp, log, log1p, expm1 = map(_unary, ("exp", "log", "log1p", "expm1"))
 sin, cos, tanh, erf = map(_unary, ("sin", "cos", "tanh", "erf"))
 # minimum and maximum carry a NaN of either side through, as numpy's do.
-minimum, maximum, power = map(_two, ("min", "max", "pow"))
+minimum, maximum, power, fmod = map(_two, ("min", "max", "pow", "fmod"))
+# Of integers, rounding down; 0 for a divisor 0.
 floordiv, mod = map(_two, ("floordiv", "mod"))
 eq, ne = map(_two, ("eq", "ne"))
 shl, lshr, ashr = map(_two, ("shl", "lshr", "ashr"))

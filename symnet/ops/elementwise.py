@@ -160,12 +160,27 @@ negative = elementwise(
 
 
 def _floor_divide(a: Scalar, b: Scalar) -> Scalar:
-    """Python's floor division; for floats as numpy's npy_floor_divide, from the exact remainder."""
+    """Python's floor division; for floats by the steps of numpy's npy_floor_divide."""
     if a.dtype not in FLOATS:
         return s.floordiv(a, b)
-    remainder = s.mod(a, b)
-    quotient = s.rint((a - remainder) / b)
-    return s.select(s.eq(b, 0.0), a / b, quotient)
+    rest = s.fmod(a, b)
+    quotient = (a - rest) / b
+    quotient = s.select(s.ne(rest, 0.0) & s.ne(b < 0.0, rest < 0.0), quotient - 1.0, quotient)
+    down = s.floor(quotient)
+    down = s.select(quotient - down > 0.5, down + 1.0, down)
+    zero = (a / b) * 0.0
+    down = s.select(s.eq(quotient, 0.0), zero, down)
+    return s.select(s.eq(b, 0.0), a / b, down)
+
+
+def _remainder(a: Scalar, b: Scalar) -> Scalar:
+    """Python's modulo: the sign is the divisor's."""
+    if a.dtype not in FLOATS:
+        return s.mod(a, b)
+    rest = s.fmod(a, b)
+    moved = s.select(s.ne(b < 0.0, rest < 0.0), rest + b, rest)
+    signed_zero = s.select(b < 0.0, s.const(-0.0, a.dtype), s.const(0.0, a.dtype))
+    return s.select(s.eq(rest, 0.0), signed_zero, moved)
 
 
 floor_divide = elementwise("floor_divide", operands=_at_least_int, numpy=np.floor_divide, element=_floor_divide)
@@ -173,7 +188,7 @@ remainder = elementwise(
     "remainder",
     operands=_at_least_int,
     numpy=np.remainder,
-    element=s.mod,
+    element=_remainder,
     grad=lambda g, y, a, b: (g, -g * floor_divide(a, b)),
 )
 
