@@ -14,6 +14,7 @@ Declare Variables and ops, compile, run:
 """
 
 from . import data, eager, errors, nn, optim
+from .bench import benchmark
 from .compile import compile
 from .dims import Dim
 from .errors import (
@@ -58,6 +59,7 @@ __all__ = [
     "SymbolicUseError",
     "SymnetError",
     "Variable",
+    "benchmark",
     "compile",
     "data",
     "eager",

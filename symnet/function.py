@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from .errors import ArgumentError, DTypeError, ShapeError, SymnetError
 from .expr import Expr, Parameter, Variable
 from .graph import Graph
 from .report import Report
+from .show import dump, to_svg
 from .structure import Structure
 
 
@@ -177,6 +179,29 @@ class Function(NativeCallable):
     def timings(self) -> dict[str, float]:
         """Milliseconds of each stage of compilation, for the program used last."""
         return self._current().timings
+
+    @property
+    def memory(self) -> int:
+        """Bytes of working memory that the program used last keeps between calls (0 when interpreted)."""
+        program = self._current()
+        return program.binding.arena_bytes if program.binding is not None else 0
+
+    def dump(self, path: str | Path) -> Path:
+        """Write the program used last, in the form the path's ending names.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .txt (the optimised graph), .dot, .svg, .json, .loops (loop IR), .ll (LLVM) or .s (assembly).
+
+        Returns
+        -------
+        Path
+        """
+        return dump(self._current(), path)
+
+    def _repr_svg_(self) -> str | None:
+        return to_svg(self._latest.graph) if self._latest is not None else None
 
     @property
     def n_compiles(self) -> int:

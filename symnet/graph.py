@@ -313,6 +313,11 @@ class Graph:
         shown = [f"{k}={attr_text(v)}" for k, v in node.attrs.items() if v is not None and v is not False]
         return f"{node.op.name}({', '.join([self.name(n) for n in node.inputs] + shown)})"
 
+    def _repr_svg_(self) -> str:
+        from .show import to_svg
+
+        return to_svg(self)
+
     def to_networkx(self) -> networkx.DiGraph:
         """The live graph as a networkx DiGraph: nodes keyed by their text name, edges carry the operand's position."""
         import networkx as nx

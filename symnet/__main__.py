@@ -1,0 +1,5 @@
+"""``python -m symnet``."""
+
+from .cli import main
+
+raise SystemExit(main())

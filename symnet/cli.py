@@ -1,0 +1,73 @@
+"""The command line: ``symnet demo``, ``symnet bench``, ``symnet dump``."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import ArgumentError, SymnetError
+from .function import Function
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except SymnetError as error:
+        print(f"symnet: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="symnet", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"symnet {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    demo = commands.add_parser("demo", help="train a network on real digits, show and measure it")
+    demo.add_argument("--out", type=Path, default=Path("out"), help="folder for pictures and dumps")
+    demo.add_argument("--epochs", type=int, default=40)
+    demo.set_defaults(run=_demo)
+    bench = commands.add_parser("bench", help="imperative, interpreted and compiled, side by side")
+    bench.add_argument("--plot", type=Path, help="also draw the times to this .png")
+    bench.add_argument("--seconds", type=float, default=0.3, help="time for each measurement")
+    bench.set_defaults(run=_bench)
+    dump = commands.add_parser("dump", help="write a Function of a Python file in another form")
+    dump.add_argument("where", help="file.py:name of a compiled Function")
+    dump.add_argument("path", type=Path, help="ends in .txt .dot .svg .json .ll or .s")
+    dump.set_defaults(run=_dump)
+    return parser
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from .demo import run_demo
+
+    run_demo(args.out, args.epochs)
+    return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from .bench import standard_benchmarks
+
+    for result in (results := list(standard_benchmarks(args.seconds))):
+        print(result, end="\n\n")
+    if args.plot:
+        from .bench import plot_results
+
+        plot_results(results, args.plot)
+        print(f"wrote {args.plot}")
+    return 0
+
+
+def _dump(args: argparse.Namespace) -> int:
+    file, _, name = args.where.rpartition(":")
+    if not file:
+        raise ArgumentError(f"{args.where!r}: expected file.py:name")
+    found = runpy.run_path(file).get(name)
+    if not isinstance(found, Function):
+        raise ArgumentError(f"{name!r} in {file} is {type(found).__name__}; expected a compiled Function")
+    print(f"wrote {found.dump(args.path)}")
+    return 0

@@ -1,0 +1,6 @@
+"""Graphs as text and pictures."""
+
+from .dump import dump
+from .svg import to_svg
+
+__all__ = ["dump", "to_svg"]

@@ -1,0 +1,14 @@
+"""Run in an environment that holds nothing but the wheel and what it depends on: `make wheel-check`."""
+
+import sys
+
+import numpy as np
+
+import symnet as sn
+
+a, b = sn.Variable("A"), sn.Variable("B")
+f = sn.compile(b * a + sn.Constant(1))
+assert (f(A=np.ones(10), B=np.ones(10) * 2) == 3.0).all()
+assert "networkx" not in sys.modules, "networkx is imported lazily"
+assert "sklearn" not in sys.modules and "matplotlib" not in sys.modules
+print(f"symnet {sn.__version__} from {sn.__file__}: {f!r}")
