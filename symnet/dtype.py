@@ -115,7 +115,8 @@ def require_equal(a: Size, b: Size, complaint: str) -> Size:
     checks = _required.get()
     if checks is not None:
         checks.append((a, b))
-    return a if isinstance(a, int) else b if isinstance(b, int) else a
+    # The same answer for either order, so that operands may be swapped.
+    return a if isinstance(a, int) else b if isinstance(b, int) else min(a, b, key=str)
 
 
 def shape_text(shape: Sequence[Size]) -> str:

@@ -1,0 +1,161 @@
+"""Bad input: one clear exception naming what was met and expected; nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symnet as sn
+from symnet import Constant, Parameter, Variable, compile, grad
+
+
+@pytest.fixture(params=["native", "interpret"])
+def f(request: pytest.FixtureRequest) -> sn.Function:
+    x = Variable("x", shape=("batch", 3), dtype="float32")
+    y = Variable("y", shape=("batch",), dtype="int64")
+    return compile(x.sum(axis=1) + y, mode=str(request.param))
+
+
+X, Y = np.ones((2, 3), "f"), np.zeros(2, "int64")
+
+BAD_CALLS: list[tuple[str, Callable[[sn.Function], Any], type[Exception], str]] = [
+    ("missing", lambda f: f(X), TypeError, "missing argument 'y'"),
+    ("unknown", lambda f: f(X, Y, z=1), TypeError, "unknown argument 'z'.*expected x, y"),
+    ("twice", lambda f: f(X, x=X, y=Y), TypeError, "'x' is given twice"),
+    ("too many", lambda f: f(X, Y, Y), TypeError, "3 positional arguments for 2"),
+    ("rank", lambda f: f(X[0], Y), ValueError, r"'x'.*expected shape \(batch, 3\), got \(3,\)"),
+    ("size", lambda f: f(np.ones((2, 4), "f"), Y), ValueError, r"'x'.*expected shape \(batch, 3\), got \(2, 4\)"),
+    ("two sizes", lambda f: f(X, np.zeros(5, "int64")), ValueError, "'batch' is 2 in argument 'x' and 5 in argument 'y'"),
+    ("kind", lambda f: f(X, Y + 0.5), TypeError, "'y'.*expected int64, got float64"),
+    ("complex", lambda f: f(X * 1j, Y), TypeError, "'x'.*complex64"),
+    ("text", lambda f: f("abc", Y), TypeError, "'x'.*expected numbers, got str"),
+    ("object", lambda f: f(object(), Y), TypeError, "'x'.*expected numbers"),
+    ("ragged", lambda f: f([[1], [2, 3]], Y), TypeError, "'x'.*expected numbers, got list"),
+    ("none", lambda f: f(None, Y), TypeError, "'x'"),
+    ("symbolic", lambda f: f(Variable("v"), Y), TypeError, "symbolic"),
+    ("out shape", lambda f: f(X, Y, out=np.zeros(3)), ValueError, r"out= has shape \(3,\), the result \(2,\)"),
+    ("out dtype", lambda f: f(X, Y, out=np.zeros(2, "f")), TypeError, "out= has dtype float32"),
+    ("out kind", lambda f: f(X, Y, out=[0.0, 0.0]), TypeError, "out="),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [pytest.param(*b[1:], id=b[0]) for b in BAD_CALLS])
+def test_bad_calls(f: sn.Function, call: Callable[[sn.Function], Any], error: type[Exception], message: str) -> None:
+    for _ in range(2):
+        with pytest.raises(error, match=message) as caught:
+            call(f)
+        assert isinstance(caught.value, sn.SymnetError)
+        np.testing.assert_array_equal(f(X, Y), [3, 3])
+
+
+def test_int32_arguments_must_fit() -> None:
+    i = Variable("i", shape=(), dtype="int32")
+    f = compile(i * 2)
+    assert int(f(np.int64(5))) == 10
+    with pytest.raises(TypeError, match="does not fit int32"):
+        f(2**40)
+
+
+def awkward() -> dict[str, np.ndarray]:
+    base = np.arange(24, dtype="f").reshape(4, 6)
+    raw = np.zeros(4 * 3 * 4 + 1, np.uint8)
+    misaligned = raw[1:].view("f").reshape(4, 3)
+    misaligned[...] = base[:, :3]
+    readonly = base[:, :3].copy()
+    readonly.setflags(write=False)
+    return {
+        "strided": base[:, ::2],
+        "fortran": np.asfortranarray(base[:, :3]),
+        "reversed": base[::-1, 2::-1],
+        "byte-swapped": base[:, :3].astype(">f4"),
+        "read-only": readonly,
+        "misaligned": misaligned,
+        "empty": np.zeros((0, 3), "f"),
+        "float64": base[:, :3].astype("float64"),
+        "int": base[:, :3].astype("int32"),
+        "list": base[:, :3].tolist(),  # type: ignore[dict-item]
+    }
+
+
+@pytest.mark.parametrize("name", awkward())
+def test_awkward_arrays_simply_work(f: sn.Function, name: str) -> None:
+    array = awkward()[name]
+    rows = len(array)
+    wanted = np.asarray(array, "f").sum(axis=1) + np.arange(rows)
+    np.testing.assert_array_equal(f(array, np.arange(rows)), wanted)
+
+
+WRITTEN_WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
+    ("broadcast", lambda: v(3) + v(4), ValueError, r"add at .*test_bad_input.*\(3,\) and \(4,\)"),
+    ("matmul", lambda: v(2, 3) @ v(2, 3), ValueError, r"matmul at .*\(2, 3\) and \(2, 3\)"),
+    ("matmul scalar", lambda: v() @ v(3), ValueError, "use \\*"),
+    ("axis", lambda: v(2, 3).sum(axis=2), ValueError, "axis 2 is out of bounds"),
+    ("reshape", lambda: v(2, 3).reshape(4, 2), ValueError, r"cannot reshape \(2, 3\) to \(4, 2\)"),
+    ("index", lambda: v(3)[5], IndexError, "index 5 is out of bounds"),
+    ("mask", lambda: v(3)[np.array([True, False, True])], TypeError, "sn.where"),
+    ("bool minus", lambda: v(3, dtype="bool") - v(3, dtype="bool"), TypeError, "not defined for bool"),
+    ("empty max", lambda: sn.max(v(0)), ValueError, "no elements"),
+    ("truth", lambda: bool(v(3)), TypeError, "sn.where"),
+    ("len", lambda: len(v(3)), TypeError, "shape"),
+    ("iterate", lambda: list(v(3)), TypeError, "index it"),
+    ("array", lambda: np.asarray(v(3)), TypeError, "sn.compile"),
+    ("float", lambda: float(v()), TypeError, "sn.compile"),
+    ("reduce", lambda: np.add.reduce(v(3)), TypeError, "np.add.reduce"),
+    ("unmapped", lambda: np.fft.fft(v(3)), TypeError, "np.fft"),
+    ("ufunc out", lambda: np.exp(v(3), out=np.zeros(3)), TypeError, "out"),
+    ("labels", lambda: sn.cross_entropy(v(2, 3), v(2)), TypeError, "labels have dtype float64"),
+    ("label rows", lambda: sn.cross_entropy(v(2, 3), v(3, dtype="int64")), ValueError, "one label for each row"),
+    ("non-scalar", lambda: grad(v(3) * 2, v(3)), ValueError, "non-scalar"),
+    ("unconnected", lambda: grad(v().sum(), v()), ValueError, "not connected"),
+    ("integer", lambda: (lambda i: grad(i * 2.0, i))(v(dtype="int64")), ValueError, "10.0"),
+    ("no number", lambda: v(3) + "a", TypeError, "expected numbers"),
+    ("function", lambda: compile(lambda x: x), TypeError, "call it on Variables"),
+    ("nothing", lambda: compile(None), TypeError, "nothing to compile"),
+    ("names", lambda: compile(v(3, name="a") + v(3, name="a")), TypeError, "two Variables are named 'a'"),
+    ("lacking", lambda: compile(v(3, name="a"), inputs=[]), TypeError, "lacks Variable 'a'"),
+    ("mode", lambda: compile(v(), mode="fast"), TypeError, "'fast'"),
+    ("target", lambda: compile(v(), target="z80"), RuntimeError, "z80"),
+    ("bad name", lambda: Variable("1x"), TypeError, "identifier"),
+    ("bad shape", lambda: Variable("x", shape=(-1,)), ValueError, "axis 0"),
+    ("bad dtype", lambda: Variable("x", dtype="float16"), TypeError, "float16"),
+    ("unknown dtype", lambda: Variable("x", dtype="flot32"), TypeError, "flot32"),
+    ("parameter of text", lambda: Parameter("a"), TypeError, "expected numbers"),
+    ("constant of objects", lambda: Constant([object()]), TypeError, "expected numbers"),
+    ("update of no parameter", lambda: compile(v(), updates={v(): v()}), TypeError, "expected a Parameter"),
+    ("update shape", lambda: compile(None, updates={Parameter([1.0]): Constant([1.0, 2.0])}), ValueError, "update of"),
+    ("update dtype", lambda: compile(None, updates={Parameter([1]): Constant([1.5])}), TypeError, "float64"),
+]
+
+
+def v(*shape: int, dtype: str = "float64", name: str = "v") -> Variable:
+    return Variable(name, shape, dtype)
+
+
+@pytest.mark.parametrize(("write", "error", "message"), [pytest.param(*b[1:], id=b[0]) for b in WRITTEN_WRONG])
+def test_errors_at_the_line(write: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        write()
+    assert isinstance(caught.value, sn.SymnetError)
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_integers_as_numpy_has_them(mode: str) -> None:
+    a, b = Variable("a", ("n",), "int32"), Variable("b", ("n",), "int32")
+    f = compile([a + b, a * b, a // b, a % b, -a, abs(a)], mode=mode)
+    low, high = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    x, y = np.array([high, low, low, 7, -7, 0], "int32"), np.array([1, -1, 2, 0, 2, 0], "int32")
+    with np.errstate(all="ignore"):
+        wanted = [x + y, x * y, x // y, x % y, -x, abs(x)]
+    for found, right in zip(f(x, y), wanted, strict=True):
+        np.testing.assert_array_equal(found, right)
+
+
+def test_an_open_integer_gradient_is_refused_at_the_call() -> None:
+    x = Variable("x")
+    f = compile(grad(x * 2.0, x))
+    with pytest.raises(sn.GradientError, match=r"10\.0"):
+        f(3)
+    assert float(f(3.0)) == 2.0
