@@ -5,53 +5,51 @@ from __future__ import annotations
 from symnet.graph import Graph, Node
 from symnet.op import OPS
 
-ACTIVATIONS = {"relu", "sigmoid", "tanh", "softplus"}
+ACTIVATIONS = frozenset(("relu", "sigmoid", "tanh", "softplus"))
 
 
 def fuse_linear(graph: Graph) -> Graph:
-    """Fuse matmul, the addition of a bias, and an activation.
+    """Fuse matmul, the addition of a bias, and an activation, where nothing else reads what lies between.
+
+    A gradient that needs the activation's result (relu, sigmoid, tanh) leaves the layer whole; one that
+    needs its operand (softplus) keeps the activation apart.
 
     before:  p = matmul(x, W); a = add(p, b); h = relu(a)
     after:   h = linear(x, W, b, activation=relu)
-    requires: dead nodes gone: a value that something else reads is not fused away.
+    requires: dead nodes gone, so that readers are true ones.
     preserves: types and values.
+    Terminates: one round.
     """
-    with_bias = _fused(graph, _bias)
-    result = _fused(with_bias, _activation)
-    result.fired.update(with_bias.fired)
-    return result
+    users, roots = graph.users(), set(graph.roots())
 
+    def is_alone(node: Node) -> bool:
+        return len(users[node]) == 1 and node not in roots
 
-def _fused(graph: Graph, rule: object) -> Graph:
-    users = graph.users()
-    needed = set(graph.roots())
-    alone = {n for n, readers in users.items() if len(readers) == 1 and n not in needed}
-
-    def rewrite(new: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-        # Whether a value has one reader only is a question about the old graph.
-        only = tuple(i in alone for i in node.inputs)
-        made: Node | None = rule(new, node, inputs, only)  # type: ignore[operator]
-        return made
-
-    return graph.rewrite(rewrite)
-
-
-def _bias(graph: Graph, node: Node, inputs: tuple[Node, ...], alone: tuple[bool, ...]) -> Node | None:
-    if node.op.name != "add":
+    def rule(new: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if node.op.name == "add":
+            for product, bias, before in ((*inputs, node.inputs[0]), (*inputs[::-1], node.inputs[1])):
+                if _is_layer(product, bias, node) and is_alone(before):
+                    return _fused(new, node, product, (*product.inputs, bias), None)
+        if node.op.name in ACTIVATIONS and inputs[0].op.name == "linear" and is_alone(node.inputs[0]):
+            layer = inputs[0]
+            if layer.attrs["activation"] is None:
+                return _fused(new, node, layer, layer.inputs, node.op.name)
         return None
-    for k in (0, 1):
-        product, bias = inputs[k], inputs[1 - k]
-        plain = product.op.name == "matmul" and alone[k] and product.shape == node.shape
-        if plain and product.inputs[1].ndim == 2 and product.inputs[0].ndim >= 2 and bias.shape == product.shape[-1:]:
-            graph.fired["bias"] += 1
-            return graph.insert(OPS["linear"], (*product.inputs, bias), {"activation": None})
-    return None
+
+    return graph.rewrite(rule)
 
 
-def _activation(graph: Graph, node: Node, inputs: tuple[Node, ...], alone: tuple[bool, ...]) -> Node | None:
-    if node.op.name not in ACTIVATIONS or inputs[0].op.name != "linear" or not alone[0]:
-        return None
-    if inputs[0].attrs["activation"] is not None:
-        return None
-    graph.fired[node.op.name] += 1
-    return graph.insert(OPS["linear"], inputs[0].inputs, {"activation": node.op.name})
+def _is_layer(product: Node, bias: Node, node: Node) -> bool:
+    """x (..., K) @ w (K, N) + b (N,)."""
+    if product.op.name != "matmul" or product.type != node.type or node.dtype == "bool":
+        return False
+    x, w = product.inputs
+    return x.ndim >= 2 and w.ndim == 2 and bias.shape == w.shape[1:]
+
+
+def _fused(
+    graph: Graph, node: Node, inside: Node, operands: tuple[Node, ...], activation: str | None
+) -> Node:
+    graph.fired["bias" if activation is None else activation] += 1
+    with graph.writing(node.graph.origin(node), graph.origin(inside)):
+        return graph.insert(OPS["linear"], operands, {"activation": activation})

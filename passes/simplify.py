@@ -1,110 +1,261 @@
-"""Algebraic simplification: rules that keep every bit, special values included.
+"""Algebraic rules that change no bit of any result: not for NaN, infinities, -0.0 or overflowing integers.
 
-Terminates: every rule leaves fewer nodes, or replaces an op by a cheaper one that no rule turns back.
+Why it terminates: every rule lowers (operations that compute, nodes of the expression, negatives and
+broadcasts above it), in lexicographic order. What only removes nodes is obvious. A scaling or a
+division by a constant becomes one multiplication, never the reverse. A `broadcast_to` is dropped, or
+moves past an element-wise op towards the results, and none moves back.
+
+Not here, because not exact: x * 0 (NaN), x - x (inf), exp(log(x)), (x * c) * d for floats, x + 0.0 (it
+turns -0.0 to 0.0).
 """
 
 from __future__ import annotations
 
+from typing import Any
 
-from symnet import ops
-from symnet.dtype import broadcast
-from symnet.errors import ShapeError
+import numpy as np
+
+from symnet.dtype import FLOATS, Shape, broadcast, normalize_axes, normalize_axis
 from symnet.graph import Graph, Node
-from symnet.op import OPS
 
-from .rules import Rule, apply_rules
-
-RULES = [
-    Rule("times-one", lambda x: x * 1, lambda x: x),
-    Rule("one-times", lambda x: 1 * x, lambda x: x),
-    Rule("divide-by-one", lambda x: x / 1.0, lambda x: x, dtypes=("float32", "float64")),
-    Rule("minus-zero", lambda x: x - 0, lambda x: x),
-    # x + 0.0 is not x for x = -0.0; x + (-0.0) is.
-    Rule("plus-negative-zero", lambda x: x + -0.0, lambda x: x, dtypes=("float32", "float64")),
-    Rule("double-negation", lambda x: -(-x), lambda x: x),
-    Rule("plus-negative", lambda x, y: x + -y, lambda x, y: x - y),
-    Rule("minus-negative", lambda x, y: x - -y, lambda x, y: x + y),
-    Rule("times-minus-one", lambda x: x * -1, lambda x: -x),
-    Rule("power-one", lambda x: x**1.0, lambda x: x, dtypes=("float32", "float64")),
-    Rule("not-not", lambda x: ~~x, lambda x: x, dtypes=("bool",)),
-    Rule("same-choice", lambda c, x: ops.where(c, x, x), lambda c, x: x),
-    Rule("relu-relu", lambda x: ops.relu(ops.relu(x)), lambda x: ops.relu(x)),
-    Rule("abs-abs", lambda x: ops.abs(ops.abs(x)), lambda x: ops.abs(x)),
-    Rule("abs-negative", lambda x: ops.abs(-x), lambda x: ops.abs(x)),
-]
+from .rules import Rule, RuleSet, call, until_nothing_fires
 
 
 def simplify(graph: Graph) -> Graph:
-    """Apply the rules above, and drop movement that moves nothing.
+    """Apply the rules of RULES, and drop broadcasts that the reader does anyway.
 
-    before:  y = multiply(multiply(x, 1.0), broadcast_to(2.0, shape=(batch, 10)))
-    after:   y = multiply(x, 2.0)
+    before:  g = broadcast_to(1.0, shape=(3, 4)); y = multiply(g, negative(negative(x)))
+    after:   y = x
     requires: nothing.
-    preserves: types, and every bit of every value.
+    preserves: every bit of every result, and the types. An operand that cannot matter (where(c, x, x)) goes,
+               and with it a check on data that only it needed.
     """
-    moved = graph.rewrite(_still)
-    result = apply_rules(moved, RULES)
-    result.fired.update(moved.fired)
-    return result
+    return until_nothing_fires(graph, _simplified)
 
 
-def _still(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-    """Movement that changes nothing, or that its reader does anyway."""
-    made = None
-    if node.op.name == "transpose" and inputs[0].op.name == "transpose":
-        made = _transposed_twice(graph, node, inputs[0])
-    elif node.op.name == "reshape" and inputs[0].op.name == "reshape":
-        made = graph.apply(node.op, (inputs[0].inputs[0],), {"shape": node.shape})
-    elif node.op.name in ("reshape", "broadcast_to", "identity", "cast") and inputs[0].type == node.type:
-        made = inputs[0]
-    elif node.op.family == "elementwise" and len(inputs) > 1:
-        made = _without_broadcasts(graph, node, inputs)
-    elif node.op.name == "sum" and _sums_nothing(node):
-        made = graph.apply(OPS["reshape"], (inputs[0],), {"shape": node.shape})
-        made = inputs[0] if made.type == inputs[0].type else made
-    if made is not None:
-        graph.fired[f"still-{node.op.name}"] += 1
+def _simplified(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    made = _without_broadcasts(graph, node, inputs)
+    if made is None:
+        return _RULES.rewrite(graph, node, inputs)
+    return _RULES.at(graph, made.op, made.inputs, made.attrs, made.type, graph.origin(made)) or made
+
+
+# -- conditions and right sides that need more than an operator ------------------------------------
+
+
+def _is_float(x: Node) -> bool:
+    return x.dtype in FLOATS
+
+
+def _is_exact(x: Node) -> bool:
+    return x.dtype not in FLOATS
+
+
+def _constants(c: Node, d: Node) -> bool:
+    return c.literal is not None and d.literal is not None
+
+
+def _order(x: Node, axes: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The axes of a transpose, counted from the front."""
+    return tuple(reversed(range(x.ndim))) if axes is None else tuple(normalize_axis(a, x.ndim) for a in axes)
+
+
+def _transposed_twice(x: Node, p: Any, q: Any) -> Node:
+    inner = _order(x, p)
+    made: Node = call("transpose", x, axes=tuple(inner[k] for k in _order(x, q)))
     return made
 
 
-def _transposed_twice(graph: Graph, node: Node, inner: Node) -> Node:
-    rank = node.ndim
-    outer_axes = node.attrs["axes"] or tuple(reversed(range(rank)))
-    inner_axes = inner.attrs["axes"] or tuple(reversed(range(rank)))
-    axes = tuple(inner_axes[a] for a in outer_axes)
-    base = inner.inputs[0]
-    return base if axes == tuple(range(rank)) else graph.insert(OPS["transpose"], (base,), {"axes": axes})
+def _ones(x: Node, a: Any) -> bool:
+    """Whether every axis of `a` certainly has the size 1."""
+    return all(x.shape[k] == 1 for k in normalize_axes(a, x.ndim))
 
 
-def _sums_nothing(node: Node) -> bool:
-    """A sum over axes of size 1 only; of floats, since a sum starts from 0 and -0.0 + 0 is 0."""
-    axes = node.attrs["axis"]
-    before = node.inputs[0].shape
-    kept = range(len(before)) if axes is None else [axes] if isinstance(axes, int) else axes
-    return node.dtype == node.inputs[0].dtype and node.dtype.startswith("int") and all(before[k] == 1 for k in kept)
+def _without_axes(x: Node, a: Any, k: bool) -> Node:
+    """A reduction's operand in the reduction's shape, where the reduced axes have the size 1."""
+    axes = normalize_axes(a, x.ndim)
+    made: Node = call("squeeze", x, axis=axes) if axes and not k else x
+    return made
+
+
+def _has_exact_reciprocal(c: Node) -> bool:
+    """Whether a constant is a power of two whose reciprocal is a normal number."""
+    if c.literal is None or c.dtype not in FLOATS:
+        return False
+    mantissa, exponent = np.frexp(np.abs(c.literal))
+    return bool(((mantissa == 0.5) & (np.abs(exponent) < (100 if c.dtype == "float32" else 1000))).all())
+
+
+def _reciprocal(c: Node) -> Node:
+    assert c.literal is not None
+    return c.graph.constant(1 / c.literal, c.dtype)
+
+
+def _negated(c: Node) -> Node:
+    assert c.literal is not None
+    return c.graph.constant(-c.literal, c.dtype)
+
+
+def _survives(x: Node, d: str) -> bool:
+    """Whether a cast to `d` loses nothing, so that a cast back gives the same."""
+    wider = {
+        "bool": ("int32", "int64", "float32", "float64"),
+        "int32": ("int64", "float64"),
+        "float32": ("float64",),
+    }
+    return d in wider.get(x.dtype, ())
+
+
+def _twice(name: str) -> Rule:
+    """f(f(x)) -> f(x)."""
+    return Rule(f"{name}-twice", lambda x: call(name, call(name, x)), lambda x: call(name, x))
+
+
+def _both(name: str) -> Rule:
+    """f(x, x) -> x."""
+    return Rule(f"{name}-of-equals", lambda x: call(name, x, x), lambda x: x)
+
+
+RULES: tuple[Rule, ...] = (
+    # -- neutral elements
+    Rule("multiply-one", lambda x: x * 1, lambda x: x),
+    Rule("divide-one", lambda x: x / 1, lambda x: x),
+    Rule("power-one", lambda x: x**1, lambda x: x),
+    Rule("subtract-zero", lambda x: x - 0, lambda x: x),
+    Rule("add-zero", lambda x: x + 0, lambda x: x, _is_exact),
+    Rule("add-negative-zero", lambda x: x + -0.0, lambda x: x),
+    # -- signs
+    Rule("double-negative", lambda x: call("negative", -x), lambda x: x),
+    Rule("multiply-minus-one", lambda x: x * -1, lambda x: -x),
+    Rule("divide-minus-one", lambda x: x / -1, lambda x: -x),
+    Rule("subtract-from-zero", lambda x: 0 - x, lambda x: -x, _is_exact),
+    Rule("subtract-from-negative-zero", lambda x: -0.0 - x, lambda x: -x),
+    Rule("add-negative", lambda x, y: x + -y, lambda x, y: x - y),
+    Rule("subtract-negative", lambda x, y: x - -y, lambda x, y: x + y),
+    Rule("multiply-negatives", lambda x, y: -x * -y, lambda x, y: x * y),
+    Rule("divide-negatives", lambda x, y: -x / -y, lambda x, y: x / y),
+    Rule(
+        "scale-negative", lambda x, c: -x * c, lambda x, c: x * _negated(c), lambda c: c.literal is not None
+    ),
+    Rule(
+        "negative-scale", lambda x, c: -(x * c), lambda x, c: x * _negated(c), lambda c: c.literal is not None
+    ),
+    Rule("abs-negative", lambda x: abs(-x), lambda x: abs(x)),
+    # -- constants meet
+    Rule(
+        "scale-twice",
+        lambda x, c, d: x * c * d,
+        lambda x, c, d: x * (c * d),
+        lambda x, c, d: _is_exact(x) and x.literal is None and _constants(c, d),
+    ),
+    Rule(
+        "shift-twice",
+        lambda x, c, d: x + c + d,
+        lambda x, c, d: x + (c + d),
+        lambda x, c, d: _is_exact(x) and x.literal is None and _constants(c, d),
+    ),
+    Rule("divide-power-of-two", lambda x, c: x / c, lambda x, c: x * _reciprocal(c), _has_exact_reciprocal),
+    # -- choice and logic
+    Rule("where-same", lambda c, x: call("where", c, x, x), lambda x: x),
+    Rule("where-not", lambda c, x, y: call("where", ~c, x, y), lambda c, x, y: call("where", c, y, x)),
+    Rule("where-true", lambda x, y: call("where", True, x, y), lambda x: x),
+    Rule("where-false", lambda x, y: call("where", False, x, y), lambda y: y),
+    Rule("double-not", lambda x: ~~x, lambda x: x),
+    Rule("not-equal", lambda x, y: ~call("equal", x, y), lambda x, y: call("not_equal", x, y)),
+    Rule("not-not-equal", lambda x, y: ~call("not_equal", x, y), lambda x, y: call("equal", x, y)),
+    Rule("and-true", lambda x: x & True, lambda x: x),
+    Rule("or-false", lambda x: x | False, lambda x: x),
+    _both("logical_and"),
+    _both("logical_or"),
+    _both("maximum"),
+    _both("minimum"),
+    Rule(
+        "maximum-zero",
+        lambda x: call("maximum", x, 0),
+        lambda x: call("relu", x),
+        lambda x: x.dtype != "bool",
+    ),
+    _twice("relu"),
+    _twice("abs"),
+    _twice("floor"),
+    _twice("ceil"),
+    _twice("sign"),
+    # -- nothing moves
+    Rule("identity", lambda x: call("identity", x), lambda x: x),
+    Rule("same-cast", lambda x: call("cast", x), lambda x: x),
+    Rule("cast-and-back", lambda x, d: call("cast", call("cast", x, dtype=d)), lambda x: x, _survives),
+    Rule("same-broadcast", lambda x: call("broadcast_to", x), lambda x: x),
+    Rule(
+        "broadcast-twice",
+        lambda x, s: call("broadcast_to", call("broadcast_to", x), shape=s),
+        lambda x, s: call("broadcast_to", x, shape=s),
+    ),
+    Rule("same-reshape", lambda x: call("reshape", x), lambda x: x),
+    Rule(
+        "reshape-twice",
+        lambda x, s: call("reshape", call("reshape", x), shape=s),
+        lambda x, s: call("reshape", x, shape=s),
+    ),
+    Rule(
+        "same-order",
+        lambda x, p: call("transpose", x, axes=p),
+        lambda x: x,
+        lambda x, p: _order(x, p) == tuple(range(x.ndim)),
+    ),
+    Rule(
+        "transpose-twice",
+        lambda x, p, q: call("transpose", call("transpose", x, axes=p), axes=q),
+        _transposed_twice,
+    ),
+    Rule("squeeze-expanded", lambda x: call("squeeze", call("expand_dims", x)), lambda x: x),
+    Rule("expand-squeezed", lambda x: call("expand_dims", call("squeeze", x)), lambda x: x),
+    Rule(
+        "no-padding",
+        lambda x, w: call("pad", x, widths=w),
+        lambda x: x,
+        lambda w: not any(n for pair in w for n in pair),
+    ),
+    Rule("concatenate-one", lambda x: call("concatenate", x), lambda x: x),
+    # -- reductions of one element; numpy's sum starts at 0.0, which turns -0.0 to 0.0
+    Rule(
+        "sum-one",
+        lambda x, a, k: call("sum", x, axis=a, keepdims=k),
+        _without_axes,
+        lambda x, a: _is_exact(x) and _ones(x, a),
+    ),
+    Rule(
+        "sum-one-float",
+        lambda x, a, k: call("sum", x, axis=a, keepdims=k),
+        lambda x, a, k: _without_axes(x, a, k) + 0.0,
+        lambda x, a: _is_float(x) and _ones(x, a),
+    ),
+    Rule("max-one", lambda x, a, k: call("max", x, axis=a, keepdims=k), _without_axes, _ones),
+    Rule("min-one", lambda x, a, k: call("min", x, axis=a, keepdims=k), _without_axes, _ones),
+)
+_RULES = RuleSet(RULES)
+
+
+# -- broadcasts -----------------------------------------------------------------------------------
 
 
 def _without_broadcasts(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-    """An operand that is broadcast first: the element-wise op broadcasts it by itself."""
-    plain = list(inputs)
-    for k, operand in enumerate(inputs):
-        while plain[k].op.name in ("broadcast_to", "expand_dims") and _may_skip(plain, k, node):
-            plain[k] = plain[k].inputs[0]
-        assert operand.dtype == plain[k].dtype
-    if tuple(plain) == inputs:
+    """An element-wise op broadcasts by itself: it reads past a broadcast_to, and its result is stretched."""
+    if node.op.family != "elementwise" or not any(i.op.name == "broadcast_to" for i in inputs):
         return None
-    return graph.insert(node.op, tuple(plain), node.attrs)
+    read = tuple(i.inputs[0] if i.op.name == "broadcast_to" else i for i in inputs)
+    shape = broadcast(*(i.shape for i in read))
+    if not _stretches(shape, node.shape):
+        return None
+    with graph.writing(
+        node.graph.origin(node), *(graph.origin(i) for i in inputs if i.op.name == "broadcast_to")
+    ):
+        made = graph.insert(node.op, read, node.attrs)
+        graph.fired["drop-broadcast" if shape == node.shape else "broadcast-result"] += 1
+        return made if shape == node.shape else call("broadcast_to", made, shape=node.shape)
 
 
-def _may_skip(plain: list[Node], k: int, node: Node) -> bool:
-    """Whether the result keeps its shape, and its elements, without one broadcast."""
-    mover = plain[k]
-    if mover.op.name == "expand_dims" and mover.inputs[0].shape != ():
+def _stretches(shape: Shape, wide: Shape) -> bool:
+    """Whether `shape` broadcasts to `wide` without an equality having to be assumed."""
+    if len(shape) > len(wide):
         return False
-    try:
-        shape = broadcast(*(mover.inputs[0].shape if j == k else p.shape for j, p in enumerate(plain)))
-    except ShapeError:
-        return False
-    return shape == node.shape
-
-
+    return all(n in (1, m) for n, m in zip(shape, wide[len(wide) - len(shape) :], strict=True))

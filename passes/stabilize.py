@@ -1,85 +1,116 @@
-"""Stabilisation: formulas that overflow become ones that do not.
+"""Formulas that overflow or cancel, replaced by the op that computes the same without.
 
-Runs where a program is written down, before anything is differentiated, so that gradients are those
-of the stable form. Terminates: every rule removes an exp, a log or a division, or an op that no rule
-brings back.
+The rules are not exact: they are better. Where the formula as written is finite both sides agree to
+the ulp bound of the rule (relative to the formula's own rounding errors); where it overflows, only the
+right side is right. One is not nan_safe: beside an inf, exp(x) / sum(exp(x)) gives 0 and softmax NaN.
+
+Why it terminates: every rule removes an exp, a log or a subtraction, or replaces log by log1p.
+
+A gradient has to be taken after this: the derivative of log(softmax(x)) is g / softmax(x) times a
+sum, 0 / 0 at x = (1000, 0), and no rule finds the finite value in that graph with certainty. So
+:func:`stabilize_node` serves as a node is inserted, before differentiation; the pass is for gradients that
+were written by other gradients.
 """
 
 from __future__ import annotations
 
-from symnet import ops
+from typing import Any
+
+from symnet.dtype import normalize_axes
 from symnet.graph import Graph, Node
-from symnet.op import OPS
 
-from .rules import Rule, apply_rules, rewrite_node
-
-_FLOATS = ("float32", "float64")
-
-
-def _stable(name: str, left: object, right: object) -> Rule:
-    """A rule tested where both sides are finite; the point is that the right one stays so."""
-    return Rule(name, left, right, ulp=64.0, domain=(-3.0, 3.0), special=False, dtypes=_FLOATS)  # type: ignore[arg-type]
-
-
-RULES = [
-    _stable("log-of-sigmoid", lambda x: ops.log(ops.sigmoid(x)), lambda x: -ops.softplus(-x)),
-    _stable("log-of-one-minus-sigmoid", lambda x: ops.log(1 - ops.sigmoid(x)), lambda x: -ops.softplus(x)),
-    _stable("softplus", lambda x: ops.log(1 + ops.exp(x)), lambda x: ops.softplus(x)),
-    _stable("softplus-swapped", lambda x: ops.log(ops.exp(x) + 1), lambda x: ops.softplus(x)),
-    _stable("softplus-log1p", lambda x: ops.log1p(ops.exp(x)), lambda x: ops.softplus(x)),
-    _stable("log1p", lambda x: ops.log(1 + x), lambda x: ops.log1p(x)),
-    _stable("log1p-swapped", lambda x: ops.log(x + 1), lambda x: ops.log1p(x)),
-    _stable("expm1", lambda x: ops.exp(x) - 1, lambda x: ops.expm1(x)),
-    _stable("sigmoid", lambda x: 1 / (1 + ops.exp(-x)), lambda x: ops.sigmoid(x)),
-]
+from .rules import Rule, RuleSet, call, until_nothing_fires
 
 
 def stabilize(graph: Graph) -> Graph:
-    """Rewrite formulas that overflow or cancel.
+    """Replace formulas of exp and log by ops that neither overflow nor cancel.
 
-    before:  y = log(softmax(x, axis=1))
-    after:   y = log_softmax(x, axis=1)
-    requires: composites not expanded yet.
-    preserves: types; values where the original is accurate.
+    before:  p = softmax(x, axis=-1); y = log(p)
+    after:   y = log_softmax(x, axis=-1)
+    requires: composites not expanded yet: a softmax is exp(x - max) / sum(exp(x - max)) inside.
+    preserves: every value that was finite, to the bound of the rule; the types.
     """
-    structural = graph.rewrite(_structural)
-    result = apply_rules(structural, RULES)
-    result.fired.update(structural.fired)
-    return result
+    return until_nothing_fires(graph, _RULES.rewrite)
 
 
 def stabilize_node(graph: Graph, node: Node) -> Node:
-    """The stable form of a node just inserted, whose operands are stable already; often the node itself."""
-    return rewrite_node(graph, _structural(graph, node, node.inputs) or node, RULES)
+    """The stable form of a node just inserted, whose operands are in stable form; often the node itself."""
+    return _RULES.at(graph, node.op, node.inputs, node.attrs, node.type, graph.origin(node)) or node
 
 
-def _structural(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
-    """The rules that carry attributes along."""
-    made = None
-    name = ""
-    if node.op.name == "log" and inputs[0].op.name == "softmax":
-        name = "log-of-softmax"
-        made = graph.apply(OPS["log_softmax"], inputs[0].inputs, inputs[0].attrs)
-    elif node.op.name == "log" and inputs[0].op.name == "sum" and inputs[0].inputs[0].op.name == "exp":
-        name = "log-of-sum-of-exp"
-        made = graph.apply(OPS["logsumexp"], inputs[0].inputs[0].inputs, inputs[0].attrs)
-    elif node.op.name == "divide" and _is_softmax(inputs):
-        name = "softmax"
-        made = graph.apply(OPS["softmax"], inputs[0].inputs, {"axis": _axis(inputs[1])})
-    if made is not None:
-        graph.fired[name] += 1
+def _axis(x: Node, a: Any) -> int | None:
+    """The one axis of a reduction, None if there are several."""
+    axes = normalize_axes(a, x.ndim)
+    return axes[0] if len(axes) == 1 else None
+
+
+def _is_softmax(x: Node, a: Any) -> bool:
+    return x.ndim > 0 and _axis(x, a) is not None
+
+
+def _has_elements(x: Node, a: Any) -> bool:
+    """log(sum()) over no elements is -inf, logsumexp over none an error."""
+    return 0 not in [x.shape[k] for k in normalize_axes(a, x.ndim)]
+
+
+def _softmax(x: Node, a: Any) -> Node:
+    made: Node = call("softmax", x, axis=_axis(x, a))
     return made
 
 
-def _axis(total: Node) -> int:
-    axis = total.attrs["axis"]
-    return axis if isinstance(axis, int) else int(axis[0])
-
-
-def _is_softmax(inputs: tuple[Node, ...]) -> bool:
-    """exp(x) / sum(exp(x)) over one axis that is kept."""
-    e, total = inputs
-    if e.op.name != "exp" or total.op.name != "sum" or total.inputs[0] is not e or not total.attrs["keepdims"]:
-        return False
-    axis = total.attrs["axis"]
-    return isinstance(axis, int) or (axis is not None and len(axis) == 1)
+RULES: tuple[Rule, ...] = (
+    # -- softmax
+    Rule(
+        "exp-over-sum",
+        lambda x, a: call("exp", x) / call("sum", call("exp", x), axis=a, keepdims=True),
+        _softmax,
+        _is_softmax,
+        exactness=8,
+        nan_safe=False,
+    ),
+    Rule(
+        "log-softmax",
+        lambda x, a: call("log", call("softmax", x, axis=a)),
+        lambda x, a: call("log_softmax", x, axis=a),
+        exactness=8,
+    ),
+    Rule(
+        "log-sum-exp",
+        lambda x, a, k: call("log", call("sum", call("exp", x), axis=a, keepdims=k)),
+        lambda x, a, k: call("logsumexp", x, axis=a, keepdims=k),
+        _has_elements,
+        exactness=8,
+    ),
+    # -- sigmoid and softplus
+    Rule("sigmoid", lambda x: 1 / (1 + call("exp", -x)), lambda x: call("sigmoid", x), exactness=4),
+    Rule(
+        "sigmoid-of-ratio",
+        lambda x: call("exp", x) / (1 + call("exp", x)),
+        lambda x: call("sigmoid", x),
+        exactness=4,
+    ),
+    # Not 1 - sigmoid(x) -> sigmoid(-x): the gradient y * (1 - y) would read x again, and compute an exp more.
+    Rule(
+        "log-one-minus-sigmoid",
+        lambda x: call("log", 1 - call("sigmoid", x)),
+        lambda x: -call("softplus", x),
+        exactness=4,
+    ),
+    Rule(
+        "log-sigmoid-negative",
+        lambda x: call("log", call("sigmoid", -x)),
+        lambda x: -call("softplus", x),
+        exactness=4,
+    ),
+    Rule(
+        "log-sigmoid", lambda x: call("log", call("sigmoid", x)), lambda x: -call("softplus", -x), exactness=4
+    ),
+    Rule("softplus", lambda x: call("log", 1 + call("exp", x)), lambda x: call("softplus", x), exactness=4),
+    Rule(
+        "softplus-log1p", lambda x: call("log1p", call("exp", x)), lambda x: call("softplus", x), exactness=4
+    ),
+    # -- near 1 and near 0
+    Rule("log1p", lambda x: call("log", 1 + x), lambda x: call("log1p", x), exactness=4),
+    Rule("expm1", lambda x: call("exp", x) - 1, lambda x: call("expm1", x), exactness=4),
+)
+_RULES = RuleSet(RULES)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-import symnet.ops  # noqa: F401
+import symnet.ops  # noqa: F401  (registers every op)
 from symnet.dtype import Type
 from symnet.graph import INPUT, PARAMETER, Graph, Node
 from symnet.op import OPS, apply
@@ -42,7 +42,9 @@ def text(graph: Graph) -> list[str]:
     return [re.sub(r"%\d+", lambda m: names.get(m[0], m[0]), line) for line in body]
 
 
-def run(graph: Graph, values: Mapping[str, np.ndarray], sizes: Mapping[str, int] | None = None) -> list[np.ndarray]:
+def run(
+    graph: Graph, values: Mapping[str, np.ndarray], sizes: Mapping[str, int] | None = None
+) -> list[np.ndarray]:
     """The results and new parameter values, for inputs and parameters by name."""
     given = {n: values[n.attrs["name"]] for n in graph.nodes if n.op in (INPUT, PARAMETER)}
     outputs, updates = interpret(graph, given, sizes or {})
@@ -56,12 +58,15 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     if a.dtype.kind != "f":
         return bool(np.array_equal(a, b))
     nan = np.isnan(a)
-    return bool(np.array_equal(nan, np.isnan(b)) and np.array_equal(a[~nan], b[~nan])
-                and np.array_equal(np.signbit(a[~nan]), np.signbit(b[~nan])))
+    return bool(
+        np.array_equal(nan, np.isnan(b))
+        and np.array_equal(a[~nan], b[~nan])
+        and np.array_equal(np.signbit(a[~nan]), np.signbit(b[~nan]))
+    )
 
 
 def special(dtype: str, size: int, seed: int) -> np.ndarray:
-    """Numbers that break rules: NaN, infinities, zeros of both signs, subnormals, the largest integers; and random ones."""
+    """Numbers that break rules: NaN, inf, zeros of both signs, subnormals, the largest, random ones."""
     rng = np.random.default_rng(seed)
     if dtype == "bool":
         return rng.integers(0, 2, size).astype(bool)
@@ -70,7 +75,25 @@ def special(dtype: str, size: int, seed: int) -> np.ndarray:
         odd: Sequence[Any] = [0, 1, -1, 2, 3, -7, info.max, info.min, info.max - 1, info.min + 1, 1 << 20]
         return rng.choice(np.array(odd, dtype), size)
     kind = np.finfo(dtype)
-    odd = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, 3.3, kind.max, -kind.max, kind.tiny, kind.smallest_subnormal,
-           -kind.smallest_subnormal, kind.eps, 1e-3, 1000.0, -1000.0]
+    odd = [
+        np.nan,
+        np.inf,
+        -np.inf,
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        3.3,
+        kind.max,
+        -kind.max,
+        kind.tiny,
+        kind.smallest_subnormal,
+        -kind.smallest_subnormal,
+        kind.eps,
+        1e-3,
+        1000.0,
+        -1000.0,
+    ]
     picked = rng.choice(np.array(odd, dtype), size)
     return np.where(rng.random(size) < 0.3, rng.normal(size=size).astype(dtype), picked)
