@@ -345,9 +345,7 @@ def _plan(native: _Native, workspace: _Workspace, dims: list[int]) -> int:
     return 0
 
 
-def _new_results(
-    binding: Binding, workspace: _Workspace, out: Sequence[np.ndarray] | None
-) -> list[np.ndarray]:
+def _new_results(binding: Binding, workspace: _Workspace, out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
     """Arrays for the results: new ones, or those of `out`, checked."""
     dtypes, start, shapes = binding._native.result_dtypes, len(binding.dims) + 1, []
     for spec in binding.results:
@@ -357,9 +355,7 @@ def _new_results(
         return [np.empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
     for array, shape, dtype in zip(out, shapes, dtypes, strict=True):
         if (array.shape, array.dtype, array.flags.writeable) != (shape, dtype, True):
-            raise GraphError(
-                f"a result of {dtype} {shape} into {array.dtype} {array.shape} with {array.flags}"
-            )
+            raise GraphError(f"a result of {dtype} {shape} into {array.dtype} {array.shape} with {array.flags}")
     return list(out)
 
 
@@ -377,9 +373,7 @@ def _overlaps(array: np.ndarray, others: Sequence[np.ndarray]) -> bool:
     return any(np.may_share_memory(array, other) for other in others)
 
 
-def _enter(
-    native: _Native, workspace: _Workspace, arrays: Sequence[np.ndarray], targets: Sequence[np.ndarray]
-) -> int:
+def _enter(native: _Native, workspace: _Workspace, arrays: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> int:
     """Call the entry. The GIL is held: native calls rely on that while they look for a workspace."""
     first = len(workspace.buffers) - len(targets)
     workspace.buffers[: len(arrays)] = [array.ctypes.data for array in arrays]

@@ -16,7 +16,7 @@ from symnet.dims import Dim, Extremum, Quotient, Size
 from symnet.errors import CompileError
 from symnet.scalar import BITS, FLOATS, TRANSCENDENTAL, Scalar
 
-from .loops import Buffer, Kernel, Loop, Statement, Store, postorder
+from .loops import Buffer, Kernel, Loop, Statement, Store
 from .targets import Target
 from .vector_math import expand
 from .words import Words
@@ -258,14 +258,11 @@ class Emitter:
             pointer = self.pointer(buffer, store.address)
             scope.lines.append(f"  store {memory} {ref}, ptr {pointer}, align {_bytes(buffer.dtype)}")
 
-    def call_void(
-        self, kind: str, memory: str, ref: str, pointer: str, mask: str, buffer: Buffer, lanes: int
-    ) -> None:
+    def call_void(self, kind: str, memory: str, ref: str, pointer: str, mask: str, buffer: Buffer, lanes: int) -> None:
         type = "ptr" if kind == "store" else f"<{lanes} x ptr>"
-        self.scopes[-1].lines.append(
-            f"  call void @llvm.masked.{kind}.{_mangle(MEMORY_TYPE[buffer.dtype], lanes)}.{'p0' if kind == 'store' else f'v{lanes}p0'}"
-            f"({memory} {ref}, {type} {pointer}, i32 {_bytes(buffer.dtype)}, <{lanes} x i1> {mask})"
-        )
+        suffix = f"{_mangle(MEMORY_TYPE[buffer.dtype], lanes)}.{'p0' if kind == 'store' else f'v{lanes}p0'}"
+        arguments = f"{memory} {ref}, {type} {pointer}, i32 {_bytes(buffer.dtype)}, <{lanes} x i1> {mask}"
+        self.scopes[-1].lines.append(f"  call void @llvm.masked.{kind}.{suffix}({arguments})")
 
     # -- scalars -------------------------------------------------------------------------------
 

@@ -53,5 +53,3 @@ class Loaded:
         with _lock:
             self._tracker = builder.link(shared_lljit(), f"symnet{next(_names)}")
         self.addresses = {symbol: int(self._tracker[symbol]) for symbol in symbols}
-
-

@@ -434,5 +434,3 @@ def _topological(before: Sequence[set[int]], urgent: set[int]) -> tuple[list[int
             if waiting[later] == 0:
                 heapq.heappush(ready, (later not in urgent, later))
     return order, set(range(len(before))) - set(order)
-
-

@@ -192,9 +192,7 @@ API_FUNCTIONS = (
 class Api(Structure):
     """Addresses of Python and numpy that the trampoline uses."""
 
-    _fields_ = [
-        (name, c_void_p) for name in (*API_FUNCTIONS, "PyArray_NewFromDescr", "ndarray", "none", "call_name")
-    ]
+    _fields_ = [(name, c_void_p) for name in (*API_FUNCTIONS, "PyArray_NewFromDescr", "ndarray", "none", "call_name")]
 
 
 # Whether to trust them
@@ -244,8 +242,7 @@ def _array_holds(array: np.ndarray) -> bool:
         and (native.ndim, native.flags, native.descr) == (rank, array.flags.num, id(dtype))
         and (native.base or 0) == (0 if array.base is None else id(array.base))
         and (descr.scalar_type, descr.type_num) == (id(dtype.type), dtype.num)
-        and [chr(descr.kind), chr(descr.code), chr(descr.byteorder)]
-        == [dtype.kind, dtype.char, dtype.byteorder]
+        and [chr(descr.kind), chr(descr.code), chr(descr.byteorder)] == [dtype.kind, dtype.char, dtype.byteorder]
         and _numbers(native.shape, rank) == array.shape
         and _numbers(native.strides, rank) == array.strides
     )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 from symnet import scalar as s
 from symnet.dims import Dim, Extremum, Quotient, Size, substitute
@@ -75,7 +75,7 @@ class Store:
     value: Scalar
 
 
-Statement = Union[Loop, Store]
+Statement: TypeAlias = Loop | Store
 
 
 @dataclass
@@ -157,9 +157,7 @@ def postorder(roots: Sequence[Scalar]) -> list[Scalar]:
     return order
 
 
-def replace(
-    roots: Sequence[Scalar], indices: Mapping[Any, Size], values: Mapping[Scalar, Scalar]
-) -> list[Scalar]:
+def replace(roots: Sequence[Scalar], indices: Mapping[Any, Size], values: Mapping[Scalar, Scalar]) -> list[Scalar]:
     """The roots with index names replaced by sizes and whole scalars replaced by scalars."""
     image: dict[Scalar, Scalar] = {}
     for x in postorder(roots):

@@ -8,7 +8,7 @@ are computed in levels, each level in one sweep; then the stores that need them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
@@ -64,7 +64,9 @@ def lower(
 def _used_buffers(outputs: Sequence[Output], buffers: dict[str, Buffer]) -> list[Buffer]:
     loads = [x.payload[0] for x in postorder([o.value for o in outputs]) if x.op == "load"]
     loads += [x.payload[0] for o in outputs for x in postorder(list(scalars_in(o.address))) if x.op == "load"]
-    return list({b.name: b for b in [*(buffers[n] for n in dict.fromkeys(loads)), *(o.buffer for o in outputs)]}.values())
+    return list(
+        {b.name: b for b in [*(buffers[n] for n in dict.fromkeys(loads)), *(o.buffer for o in outputs)]}.values()
+    )
 
 
 def _sizes_in(outputs: Sequence[Output]) -> list[Size]:
@@ -85,9 +87,7 @@ def _folds_in(values: Sequence[Scalar]) -> list[Scalar]:
 
 
 class _Lowering:
-    def __init__(
-        self, domain: Axes, outputs: Sequence[Output], target: Target, row_axis: str | None
-    ) -> None:
+    def __init__(self, domain: Axes, outputs: Sequence[Output], target: Target, row_axis: str | None) -> None:
         self.domain, self.outputs, self.target = domain, outputs, target
         self.row_axis = row_axis if row_axis in dict(domain) else None
         self.folds = _folds_in([o.value for o in outputs])
@@ -168,16 +168,14 @@ class _Lowering:
     def _vector_pieces(self, extent: Size, lanes: int, vectors: int) -> list[tuple[int, Loop]]:
         """Loops that cover an extent by whole tiles, then whole vectors, then one masked vector."""
         tile = lanes * vectors
-        if isinstance(extent, int):
-            whole = extent // tile * tile
-            full = extent // lanes * lanes
+        whole, full = extent // tile * tile, extent // lanes * lanes
+        if isinstance(extent, int) and isinstance(whole, int) and isinstance(full, int):
             pieces = [(vectors, Loop(self.name("j"), 0, whole, tile, lanes))] if whole else []
             if full > whole:
                 pieces.append(((full - whole) // lanes, Loop(self.name("j"), whole, full, full - whole, lanes)))
             if extent > full:
                 pieces.append((1, Loop(self.name("j"), full, extent, lanes, lanes, masked=True)))
             return pieces
-        whole, full = extent // tile * tile, extent // lanes * lanes
         pieces = [(vectors, Loop(self.name("j"), 0, whole, tile, lanes))]
         if vectors > 1:
             pieces.append((1, Loop(self.name("j"), whole, full, lanes, lanes)))
@@ -259,12 +257,8 @@ class _Lowering:
             statements += self._across(axes, folds, at, known, schedule)
         return statements + self._stores(at, known, self.outputs)
 
-    def _stores(
-        self, at: dict[str, Size], known: dict[Scalar, Scalar], outputs: Sequence[Output]
-    ) -> list[Statement]:
-        return [
-            Store(o.buffer.name, substitute(o.address, at), replace([o.value], at, known)[0]) for o in outputs
-        ]
+    def _stores(self, at: dict[str, Size], known: dict[Scalar, Scalar], outputs: Sequence[Output]) -> list[Statement]:
+        return [Store(o.buffer.name, substitute(o.address, at), replace([o.value], at, known)[0]) for o in outputs]
 
     def _across(
         self, axes: Axes, folds: Sequence[Scalar], at: dict[str, Size], known: dict[Scalar, Scalar], schedule: Schedule
@@ -298,9 +292,7 @@ class _Lowering:
         """One pass along an axis in vectors: carries the folds, makes the stores on the way."""
         name, size = axis
         statements: list[Statement] = []
-        parts: dict[Scalar, list[Scalar]] = {
-            f: [identity(f.payload.kind, f.dtype)] * schedule.vectors for f in folds
-        }
+        parts: dict[Scalar, list[Scalar]] = {f: [identity(f.payload.kind, f.dtype)] * schedule.vectors for f in folds}
         for vectors, loop in self._vector_pieces(size, schedule.lanes, schedule.vectors):
             for fold in folds:
                 own_axis = fold.payload.axes[-1][0]
@@ -365,7 +357,7 @@ class Instance:
     kind: str
     body: Scalar
     place: Scalar
-    names: list[str] | None = None
+    names: list[str] = field(default_factory=list)
 
     def firsts(self) -> list[Scalar]:
         """The state before the first iteration; the last one is the fold's result."""

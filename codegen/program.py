@@ -8,7 +8,7 @@ from symnet.dims import Dim, Size
 from symnet.graph import Graph
 
 from .emit import Emitter, emit_kernel
-from .kernels import Group, Plan, plan_kernels
+from .kernels import Group, Plan, Step, plan_kernels
 from .loops import Kernel, check
 from .memory import Arena, plan_arena
 from .targets import Target
@@ -38,9 +38,7 @@ class Assembly:
         self.dims = graph.dims()
         self.checks = [step.check for step in self.plan.steps if step.check is not None]
         self.extents: list[Size] = [size for node in graph.outputs for size in node.shape]
-        self.offsets = list(
-            dict.fromkeys(o for o in self.arena.offsets.values() if isinstance(o, Dim))
-        )
+        self.offsets = list(dict.fromkeys(o for o in self.arena.offsets.values() if isinstance(o, Dim)))
         self.frame_size = len(self.dims) + 1 + len(self.extents) + len(self.offsets)
         self.functions: dict[str, str] = {}
         self.text = self._text()
@@ -59,7 +57,7 @@ class Assembly:
         text = emit_kernel(kernel, "KERNEL", self.target)
         return self.functions.setdefault(text, f"kernel{len(self.functions)}")
 
-    def _entry(self, calls: Sequence[tuple[object, str]]) -> str:
+    def _entry(self, calls: Sequence[tuple[Step, str]]) -> str:
         lines = ["define i32 @entry(ptr %buffers, ptr %frame, ptr %arena) #0 {", "start:"]
         where = self._pointers(lines)
         for place, dim in enumerate(self.dims):
@@ -70,12 +68,12 @@ class Assembly:
             where[dim] = f"i64 %size.{place}"
         failed = 0
         for step, function in calls:
-            kernel = step.kernel  # type: ignore[attr-defined]
+            kernel = step.kernel
             arguments = [where[b.name] for b in kernel.buffers] + [where[d] for d in kernel.dims]
             lines.append(f"  call void @{function}({', '.join(arguments)})")
-            if step.check is not None:  # type: ignore[attr-defined]
+            if step.check is not None:
                 failed += 1
-                flag = where[step.flag].removeprefix("ptr ")  # type: ignore[attr-defined]
+                flag = where[step.flag].removeprefix("ptr ")
                 lines += [
                     f"  %check.{failed} = load i8, ptr {flag}",
                     f"  %passed.{failed} = icmp ne i8 %check.{failed}, 0",
@@ -97,13 +95,14 @@ class Assembly:
             ]
             where[name] = f"ptr %{name}"
         first = len(self.dims) + 1 + len(self.extents)
-        for place, offset in enumerate(self.offsets):
+        for place in range(len(self.offsets)):
             lines += [
                 f"  %offset{place}.at = getelementptr i64, ptr %frame, i64 {first + place}",
                 f"  %offset{place} = load i64, ptr %offset{place}.at",
             ]
+        places = {offset: place for place, offset in enumerate(self.offsets)}
         for name, offset in self.arena.offsets.items():
-            text = str(offset) if isinstance(offset, int) else f"%offset{self.offsets.index(offset)}"
+            text = str(offset) if isinstance(offset, int) else f"%offset{places[offset]}"
             lines.append(f"  %{name} = getelementptr i8, ptr %arena, i64 {text}")
             where[name] = f"ptr %{name}"
         return where
@@ -132,14 +131,12 @@ class Assembly:
                     f"  br i1 %one{number}, label %differ, label %more{number}",
                     f"more{number}:",
                 ]
-        values = [self.arena.size, *self.extents, *self.offsets]
-        for place, size in enumerate(values, len(self.dims)):
-            value = emitter.size(size).ref
+        values: list[Size] = [self.arena.size, *self.extents, *self.offsets]
+        for place, amount in enumerate(values, len(self.dims)):
+            value = emitter.size(amount).ref
             scope.lines += [
                 f"  %f{place} = getelementptr i64, ptr %frame, i64 {place}",
                 f"  store i64 {value}, ptr %f{place}",
             ]
         differ = ["differ:", f"  ret i32 {CHECKED_SIZES}"] if any("%differ" in line for line in scope.lines) else []
-        return "\n".join(
-            ["define i32 @plan(ptr %frame) #0 {", "entry:", *scope.lines, "  ret i32 0", *differ, "}"]
-        )
+        return "\n".join(["define i32 @plan(ptr %frame) #0 {", "entry:", *scope.lines, "  ret i32 0", *differ, "}"])

@@ -43,7 +43,9 @@ class Schedule:
     horizontal: bool = False
 
 
-def choose(domain: Axes, values: Sequence[Scalar], addresses: Sequence[Size], folds: Sequence[Scalar], target: Target) -> Schedule:
+def choose(
+    domain: Axes, values: Sequence[Scalar], addresses: Sequence[Size], folds: Sequence[Scalar], target: Target
+) -> Schedule:
     """The schedule for a kernel that stores `values` at `addresses` for every index of `domain`."""
     lanes = target.lanes(_widest(values))
     loads = [x for x in postorder(list(values)) if x.op == "load"]
@@ -134,7 +136,7 @@ def _row(domain: Axes, vector: str, folds: Sequence[Scalar]) -> str | None:
     """A domain index that some load inside the folds does not depend on: its rows share that load."""
     loads = [x for x in postorder([f.args[0] for f in folds]) if x.op == "load"]
     for name, size in reversed(domain):
-        if name != vector and size != 1 and any(stride(x.payload[1][0], name) == 0 for x in loads):
-            if any(stride(x.payload[1][0], name) != 0 for x in loads):
-                return name
+        still = [stride(x.payload[1][0], name) == 0 for x in loads]
+        if name != vector and size != 1 and any(still) and not all(still):
+            return name
     return None

@@ -8,7 +8,7 @@ from symnet.errors import CompileError
 from symnet.scalar import BITS, COMPARE, FLOATS
 
 if TYPE_CHECKING:
-    from .emit import Value, Emitter
+    from .emit import Emitter, Value
 
 _FLOAT = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _INT = {"add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr"}

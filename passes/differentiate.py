@@ -72,9 +72,7 @@ def _between(y: Node, wrt: Sequence[Node]) -> set[Node]:
     return path if y in path else set()
 
 
-def _accumulate(
-    graph: Graph, y: Node, seed: Node, path: set[Node], origin: Origin | None
-) -> dict[Node, Node]:
+def _accumulate(graph: Graph, y: Node, seed: Node, path: set[Node], origin: Origin | None) -> dict[Node, Node]:
     """The gradient at every node of `path`, from `y` backwards."""
     gradients = {y: seed} if y in path else {}
     for node in sorted(path, key=lambda n: n.index, reverse=True):

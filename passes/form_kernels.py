@@ -137,9 +137,11 @@ class _Former:
     def _joins_rows(self, node: Node, group: Group) -> bool:
         if _reduces_last(node):
             return node.inputs[0].shape == group.domain
-        return node.op.family == "elementwise" and (
-            node.shape == group.domain or _is_row(node.shape, group.domain)
-        ) and all(self._fits_rows(i, group) for i in node.inputs)
+        return (
+            node.op.family == "elementwise"
+            and (node.shape == group.domain or _is_row(node.shape, group.domain))
+            and all(self._fits_rows(i, group) for i in node.inputs)
+        )
 
     def _fits_rows(self, operand: Node, group: Group) -> bool:
         """Whether an operand, read from inside the group, is one of its rows or row values."""
@@ -188,7 +190,9 @@ class _Former:
         first = reader.nodes[0]
         if reader.kind == "rows":
             return group.domain == reader.domain
-        return first.op.family == "reduction" and first.inputs[0] in group.nodes and group.domain == first.inputs[0].shape
+        return (
+            first.op.family == "reduction" and first.inputs[0] in group.nodes and group.domain == first.inputs[0].shape
+        )
 
 
 def _started(node: Node) -> Group:
@@ -213,5 +217,3 @@ def _is_row(shape: Shape, domain: Shape) -> bool:
 
 def _costly(group: Group) -> bool:
     return len(group.nodes) > 4 or any(n.op.name in COSTLY for n in group.nodes)
-
-

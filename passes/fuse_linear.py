@@ -47,9 +47,7 @@ def _is_layer(product: Node, bias: Node, node: Node) -> bool:
     return x.ndim >= 2 and w.ndim == 2 and bias.shape == w.shape[1:]
 
 
-def _fused(
-    graph: Graph, node: Node, inside: Node, operands: tuple[Node, ...], activation: str | None
-) -> Node:
+def _fused(graph: Graph, node: Node, inside: Node, operands: tuple[Node, ...], activation: str | None) -> Node:
     graph.fired["bias" if activation is None else activation] += 1
     with graph.writing(node.graph.origin(node), graph.origin(inside)):
         return graph.insert(OPS["linear"], operands, {"activation": activation})

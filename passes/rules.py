@@ -43,9 +43,7 @@ class Pattern(Operators):
 
     __slots__ = ("attrs", "inputs", "name", "op")
 
-    def __init__(
-        self, op: Op | None, inputs: tuple[Any, ...] = (), attrs: Attrs | None = None, name: str = ""
-    ) -> None:
+    def __init__(self, op: Op | None, inputs: tuple[Any, ...] = (), attrs: Attrs | None = None, name: str = "") -> None:
         self.op, self.inputs, self.attrs, self.name = op, inputs, attrs or {}, name
 
     def __symnet_apply__(self, op: Op, args: tuple[Any, ...], attrs: Attrs) -> Pattern:
@@ -111,9 +109,7 @@ class Rule:
         names = _parameters(self.left)
         pattern = self.left(*(Pattern(None, name=n) for n in names))
         if not isinstance(pattern, Pattern) or pattern.op is None:
-            raise ValueError(
-                f"rule {self.name}: the left side is {pattern!r}; expected an op on its variables"
-            )
+            raise ValueError(f"rule {self.name}: the left side is {pattern!r}; expected an op on its variables")
         bound = pattern.variables()
         for side, used in (
             ("left", names),
@@ -122,13 +118,9 @@ class Rule:
         ):
             unbound = [n for n in used if n not in bound]
             if unbound:
-                raise ValueError(
-                    f"rule {self.name}: {unbound[0]} of the {side} side is not bound by {pattern!r}"
-                )
+                raise ValueError(f"rule {self.name}: {unbound[0]} of the {side} side is not bound by {pattern!r}")
         if self.exactness != "exact" and not isinstance(self.exactness, (int, float)):
-            raise ValueError(
-                f"rule {self.name}: exactness is {self.exactness!r}; expected 'exact' or a bound in ulp"
-            )
+            raise ValueError(f"rule {self.name}: exactness is {self.exactness!r}; expected 'exact' or a bound in ulp")
         object.__setattr__(self, "pattern", pattern)
         operands = [CONSTANT if not isinstance(p, Pattern) else p.op for p in pattern.inputs]
         object.__setattr__(self, "_operand_ops", frozenset(op for op in operands if op is not None))

@@ -134,12 +134,8 @@ RULES: tuple[Rule, ...] = (
     Rule("subtract-negative", lambda x, y: x - -y, lambda x, y: x + y),
     Rule("multiply-negatives", lambda x, y: -x * -y, lambda x, y: x * y),
     Rule("divide-negatives", lambda x, y: -x / -y, lambda x, y: x / y),
-    Rule(
-        "scale-negative", lambda x, c: -x * c, lambda x, c: x * _negated(c), lambda c: c.literal is not None
-    ),
-    Rule(
-        "negative-scale", lambda x, c: -(x * c), lambda x, c: x * _negated(c), lambda c: c.literal is not None
-    ),
+    Rule("scale-negative", lambda x, c: -x * c, lambda x, c: x * _negated(c), lambda c: c.literal is not None),
+    Rule("negative-scale", lambda x, c: -(x * c), lambda x, c: x * _negated(c), lambda c: c.literal is not None),
     Rule("abs-negative", lambda x: abs(-x), lambda x: abs(x)),
     # -- constants meet
     Rule(
@@ -246,9 +242,7 @@ def _without_broadcasts(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> N
     shape = broadcast(*(i.shape for i in read))
     if not _stretches(shape, node.shape):
         return None
-    with graph.writing(
-        node.graph.origin(node), *(graph.origin(i) for i in inputs if i.op.name == "broadcast_to")
-    ):
+    with graph.writing(node.graph.origin(node), *(graph.origin(i) for i in inputs if i.op.name == "broadcast_to")):
         made = graph.insert(node.op, read, node.attrs)
         graph.fired["drop-broadcast" if shape == node.shape else "broadcast-result"] += 1
         return made if shape == node.shape else call("broadcast_to", made, shape=node.shape)

@@ -102,13 +102,9 @@ RULES: tuple[Rule, ...] = (
         lambda x: -call("softplus", x),
         exactness=4,
     ),
-    Rule(
-        "log-sigmoid", lambda x: call("log", call("sigmoid", x)), lambda x: -call("softplus", -x), exactness=4
-    ),
+    Rule("log-sigmoid", lambda x: call("log", call("sigmoid", x)), lambda x: -call("softplus", -x), exactness=4),
     Rule("softplus", lambda x: call("log", 1 + call("exp", x)), lambda x: call("softplus", x), exactness=4),
-    Rule(
-        "softplus-log1p", lambda x: call("log1p", call("exp", x)), lambda x: call("softplus", x), exactness=4
-    ),
+    Rule("softplus-log1p", lambda x: call("log1p", call("exp", x)), lambda x: call("softplus", x), exactness=4),
     # -- near 1 and near 0
     Rule("log1p", lambda x: call("log", 1 + x), lambda x: call("log1p", x), exactness=4),
     Rule("expm1", lambda x: call("exp", x) - 1, lambda x: call("expm1", x), exactness=4),

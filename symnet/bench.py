@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,11 @@ def benchmark(
         function = compile(outputs, updates=updates, mode=mode)
         function(**feeds)
         elapsed = (time.perf_counter() - start) * 1e3
-        calls[name] = (lambda f=function: f(**feeds), elapsed, function)
+        calls[name] = (partial(function, **feeds), elapsed, function)
     times = _interleaved({name: call for name, (call, _, _) in calls.items()}, seconds)
     rows = [
-        Row(name, times[name] * 1e6, elapsed, _peak(call, function)) for name, (call, elapsed, function) in calls.items()
+        Row(name, times[name] * 1e6, elapsed, _peak(call, function))
+        for name, (call, elapsed, function) in calls.items()
     ]
     return Result(title, tuple(rows))
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .dtype import Type
 from .codegen.native import NativeProgram
 from .codegen.targets import find_target
+from .dtype import Type
 from .errors import ArgumentError, GraphError
 from .expr import Expr, Parameter, Variable, as_expr
 from .function import Function, Program

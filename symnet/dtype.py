@@ -13,9 +13,9 @@ of the array they meet (NEP 50): ``float32 array * 2.0`` stays float32.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any

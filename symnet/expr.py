@@ -17,7 +17,7 @@ from .dims import Dim, Size
 from .dtype import Shape, Type, collecting, dtype_name, shape_text, storage
 from .errors import ArgumentError, DTypeError, ShapeError, SymbolicUseError, SymnetError
 from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, located, number_as
-from .op import Op, apply, OPS
+from .op import OPS, Op, apply
 from .operators import Operators
 from .origin import Line, Origin, here
 
@@ -167,7 +167,9 @@ class Variable(Expr):
 
     def __init__(self, name: str, shape: Any = None, dtype: Any = None) -> None:
         if not isinstance(name, str) or not name.isidentifier():
-            raise ArgumentError(f"a Variable's name is a keyword of the call, so it must be an identifier; got {name!r}")
+            raise ArgumentError(
+                f"a Variable's name is a keyword of the call, so it must be an identifier; got {name!r}"
+            )
         self.name = name
         super().__init__(
             INPUT, (), {"name": name}, _shape_spec(name, shape), None if dtype is None else dtype_name(dtype)
@@ -305,14 +307,16 @@ def apply_symbolic(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Expr:
     """
     try:
         operands = tuple(as_expr(a) for a in args)
+        dtypes = [e._dtype for e in operands if e._dtype is not None]
+        shapes = [e._shape for e in operands if e._shape is not None]
         shape = dtype = None
-        if all(e._dtype is not None for e in operands):
-            wanted = op.operand_dtypes(*(e._dtype for e in operands), **attrs)  # type: ignore[misc]
+        if len(dtypes) == len(operands):
+            wanted = op.operand_dtypes(*dtypes, **attrs)
             _fit_numbers(operands, wanted)
             dtype = op.result_dtype(*wanted, **attrs)
-        if all(e._shape is not None for e in operands):
+        if len(shapes) == len(operands):
             with collecting([]):
-                shape = op.result_shape(*(e._shape for e in operands), **attrs)  # type: ignore[misc]
+                shape = op.result_shape(*shapes, **attrs)
         return Expr(op, operands, attrs, shape, dtype)
     except SymnetError as error:
         raise located(error, op, Origin([here()])) from None
@@ -329,5 +333,3 @@ def known_type(expr: Expr) -> Type | None:
     if expr._shape is None or expr._dtype is None:
         return None
     return Type(storage(expr._dtype), expr._shape)
-
-

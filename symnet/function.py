@@ -28,11 +28,12 @@ class Program(Protocol):
     types: tuple[Type, ...]
     report: Report
     timings: dict[str, float]
-    binding: Binding | None
 
-    def run(
-        self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]
-    ) -> list[np.ndarray]:
+    @property
+    def binding(self) -> Binding | None:
+        """What the native call path needs; None for an interpreted program."""
+
+    def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Compute the results and apply the updates, all or nothing."""
 
 
@@ -150,8 +151,7 @@ class Function(NativeCallable):
         """
         samples = {n: t if isinstance(t, np.ndarray) else np.zeros(*t) for n, t in types.items()}
         arrays = [
-            arguments.cast(v, a)
-            for v, a in zip(self.inputs, arguments.match(self.inputs, (), samples), strict=True)
+            arguments.cast(v, a) for v, a in zip(self.inputs, arguments.match(self.inputs, (), samples), strict=True)
         ]
         self._program(arrays, arguments.bind(self.inputs, arrays))
         return self
@@ -216,7 +216,9 @@ class Function(NativeCallable):
         return inspect.Signature([*inputs, out])
 
     def __repr__(self) -> str:
-        return f"<symnet Function({', '.join(v.name for v in self.inputs)}) mode={self.mode} programs={self.n_compiles}>"
+        return (
+            f"<symnet Function({', '.join(v.name for v in self.inputs)}) mode={self.mode} programs={self.n_compiles}>"
+        )
 
 
 def _check_out(target: Any, dtype: str, shape: tuple[int, ...]) -> None:

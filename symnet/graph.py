@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dims import Dim, Size, names
-from .dtype import WEAK, Shape, Type, collecting, shape_text, storage
-from .errors import DTypeError, GraphError, ShapeError, SymnetError
+from .dtype import Shape, Type, collecting, shape_text, storage
+from .errors import DTypeError, GraphError, SymnetError
 from .op import OPS, Op, register
 from .operators import Operators
 from .origin import Line, Origin, here
@@ -325,7 +325,11 @@ class Graph:
         result = nx.DiGraph()
         for node in self.live():
             result.add_node(
-                self.name(node), op=node.op.name, family=node.op.family, type=str(node.type), origin=str(self.origin(node))
+                self.name(node),
+                op=node.op.name,
+                family=node.op.family,
+                type=str(node.type),
+                origin=str(self.origin(node)),
             )
             for position, operand in enumerate(node.inputs):
                 result.add_edge(self.name(operand), self.name(node), position=position)
@@ -364,7 +368,9 @@ class Graph:
 
 def attr_text(value: Any) -> str:
     """An attribute as the text form shows it."""
-    return shape_text(value) if isinstance(value, tuple) and not any(isinstance(v, tuple) for v in value) else str(value)
+    return (
+        shape_text(value) if isinstance(value, tuple) and not any(isinstance(v, tuple) for v in value) else str(value)
+    )
 
 
 def dtype_of(arg: Any) -> str:

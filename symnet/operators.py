@@ -38,7 +38,9 @@ def _unary(name: str) -> Callable[[Any], Any]:
 
 def _reduction(name: str) -> Callable[..., Any]:
     def method(self: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return apply(OPS[name], self, axis=axis if axis is None or isinstance(axis, int) else tuple(axis), keepdims=keepdims)
+        return apply(
+            OPS[name], self, axis=axis if axis is None or isinstance(axis, int) else tuple(axis), keepdims=keepdims
+        )
 
     method.__doc__ = f"`{name}` over `axis` (int, tuple or None for all), as numpy's."
     return method

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Union
+from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from .dims import Dim, Size
 
-Number = Union[int, float, bool]
+Number: TypeAlias = int | float | bool
 
 FLOATS = ("float32", "float64")
 INTS = ("int32", "int64")

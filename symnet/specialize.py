@@ -11,7 +11,7 @@ from .dtype import Type, shape_text
 from .errors import DTypeError, GradientError, ShapeError
 from .expr import Constant, Expr, Parameter, Variable
 from .gradient import REQUEST, GradientRequest, check_floating, unconnected_error
-from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, Graph, Node
+from .graph import EXTENT, INPUT, PARAMETER, Graph, Node
 from .op import OPS, evaluate
 from .origin import Line, Origin
 

@@ -79,7 +79,18 @@ class Case:
         else:
             values = rng.uniform(low, high, shape).astype(dtype)
             info = np.finfo(dtype)
-            extremes = [np.nan, np.inf, -np.inf, 0.0, -0.0, info.smallest_subnormal, info.max, -info.max, info.tiny, 1.0]
+            extremes = [
+                np.nan,
+                np.inf,
+                -np.inf,
+                0.0,
+                -0.0,
+                info.smallest_subnormal,
+                info.max,
+                -info.max,
+                info.tiny,
+                1.0,
+            ]
         if self.special and values.size:
             flat = values.reshape(-1)
             chosen = rng.permutation(values.size)[: min(len(extremes) * 2, values.size // 2 + 1)]
@@ -238,7 +249,15 @@ INDEXING = [
         special=False,
         fixed=((1, np.array([0, 5, 2, 2, 0])),),
     ),
-    Case("check_index", lambda i: apply(OPS["check_index"], i, size=4), ((3,),), INTS, domain=(-4, 3), special=False, gradient=False),
+    Case(
+        "check_index",
+        lambda i: apply(OPS["check_index"], i, size=4),
+        ((3,),),
+        INTS,
+        domain=(-4, 3),
+        special=False,
+        gradient=False,
+    ),
     Case("one_hot", lambda i: sn.one_hot(i, 5), ((7,),), INTS, domain=(0, 4), special=False, gradient=False),
 ]
 

@@ -28,7 +28,12 @@ BAD_CALLS: list[tuple[str, Callable[[sn.Function], Any], type[Exception], str]] 
     ("too many", lambda f: f(X, Y, Y), TypeError, "3 positional arguments for 2"),
     ("rank", lambda f: f(X[0], Y), ValueError, r"'x'.*expected shape \(batch, 3\), got \(3,\)"),
     ("size", lambda f: f(np.ones((2, 4), "f"), Y), ValueError, r"'x'.*expected shape \(batch, 3\), got \(2, 4\)"),
-    ("two sizes", lambda f: f(X, np.zeros(5, "int64")), ValueError, "'batch' is 2 in argument 'x' and 5 in argument 'y'"),
+    (
+        "two sizes",
+        lambda f: f(X, np.zeros(5, "int64")),
+        ValueError,
+        "'batch' is 2 in argument 'x' and 5 in argument 'y'",
+    ),
     ("kind", lambda f: f(X, Y + 0.5), TypeError, "'y'.*expected int64, got float64"),
     ("complex", lambda f: f(X * 1j, Y), TypeError, "'x'.*complex64"),
     ("text", lambda f: f("abc", Y), TypeError, "'x'.*expected numbers, got str"),

@@ -731,9 +731,7 @@ def test_no_reference_is_lost_or_kept() -> None:
     assert [a - b for a, b in zip(after, before, strict=True) if abs(a - b) >= 50] == []
 
 
-def vectorcall(
-    f: Any, arguments: list[Any], n_positional: int, kwnames: tuple[str, ...], skip: int = 0
-) -> Any:
+def vectorcall(f: Any, arguments: list[Any], n_positional: int, kwnames: tuple[str, ...], skip: int = 0) -> Any:
     """Call as the interpreter does, with arguments[skip:] and keyword names of our own."""
     call = ctypes.PYFUNCTYPE(py_object, py_object, ctypes.c_void_p, ctypes.c_size_t, py_object)(
         ("PyObject_Vectorcall", ctypes.pythonapi)
@@ -858,10 +856,7 @@ def test_random_calls_agree_with_numpy() -> None:
     for _ in range(20_000):
         args = rng.choices(pool, k=rng.choice([0, 1, 2, 2, 2, 3]))
         kwargs = {name: rng.choice(pool) for name in rng.sample(names, rng.choice([0, 0, 1, 2]))}
-        kwargs = {
-            name: np.array(v) if name == "out" and isinstance(v, np.ndarray) else v
-            for name, v in kwargs.items()
-        }
+        kwargs = {name: np.array(v) if name == "out" and isinstance(v, np.ndarray) else v for name, v in kwargs.items()}
         try:
             got = f(*args, **kwargs)
         except (TypeError, ValueError, GraphError):

@@ -254,7 +254,9 @@ def test_gradients_of_gradients_and_of_expressions_on_the_way(mode: str) -> None
     assert [float(g) for g in compile(grad(total, [a, b, x]), mode=mode)(3.0)] == [12.0, 1.0, 26.0]
     assert float(compile(grad(total, x, cotangent=10.0), mode=mode)(3.0)) == 260.0
     other = Variable("other", shape=(2,), dtype="float64")
-    np.testing.assert_array_equal(compile(grad(total, other, unconnected="zero"), inputs=[x, other])(1.0, np.ones(2)), [0, 0])
+    np.testing.assert_array_equal(
+        compile(grad(total, other, unconnected="zero"), inputs=[x, other])(1.0, np.ones(2)), [0, 0]
+    )
 
 
 def test_stable_formulas_and_their_gradients() -> None:

@@ -79,9 +79,9 @@ class Linear(Op):
         dx, dw = _matmul.grad(g, y, x, w)
         return dx, dw, g
 
-    def element(
-        self, i: IndexTuple, x: Operand, w: Operand, b: Operand, *, activation: str | None
-    ) -> Scalar:  # type: ignore[override]
+    def element(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
+        x, w, b = operands
+        activation = attrs["activation"]
         total = _matmul.element(i, x, w) + b[aligned(i, b.shape)]
         if activation is None:
             return total

@@ -144,9 +144,7 @@ add = elementwise("add", numpy=np.add, element=_add, grad=lambda g, y, a, b: (g,
 subtract = elementwise(
     "subtract", operands=no_bool, numpy=np.subtract, element=lambda a, b: a - b, grad=lambda g, y, a, b: (g, -g)
 )
-multiply = elementwise(
-    "multiply", numpy=np.multiply, element=_multiply, grad=lambda g, y, a, b: (g * b, g * a)
-)
+multiply = elementwise("multiply", numpy=np.multiply, element=_multiply, grad=lambda g, y, a, b: (g * b, g * a))
 divide = elementwise(
     "divide",
     operands=float_operands,
@@ -228,9 +226,7 @@ def _power_grad(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return g * b * power(a, b - 1), g * where(equal(a, 0.0), 0.0, y * log(safe))
 
 
-power = elementwise(
-    "power", operands=_power_dtypes, numpy=np.power, element=_power, grad=_power_grad
-)
+power = elementwise("power", operands=_power_dtypes, numpy=np.power, element=_power, grad=_power_grad)
 
 # -- comparisons and choice ----------------------------------------------------------------------
 equal = elementwise("equal", result="bool", numpy=np.equal, element=s.eq)
@@ -242,7 +238,7 @@ greater_equal = elementwise("greater_equal", result="bool", numpy=np.greater_equ
 logical_and = elementwise("logical_and", operands=_bools, numpy=np.logical_and, element=lambda a, b: a & b)
 logical_or = elementwise("logical_or", operands=_bools, numpy=np.logical_or, element=lambda a, b: a | b)
 logical_not = elementwise("logical_not", operands=_bools, numpy=np.logical_not, element=lambda a: ~a)
-where = elementwise(
+where: Callable[..., Any] = elementwise(
     "where",
     operands=_condition_first,
     numpy=np.where,
@@ -265,8 +261,8 @@ log1p = _real("log1p", np.log1p, s.log1p, lambda g, y, x: (g / (1 + x),))
 expm1 = _real("expm1", np.expm1, s.expm1, lambda g, y, x: (g * exp(x),))
 sqrt = _real("sqrt", np.sqrt, s.sqrt, lambda g, y, x: (g * 0.5 / y,))
 rsqrt = _real("rsqrt", lambda x: 1 / np.sqrt(x), lambda x: 1 / s.sqrt(x), lambda g, y, x: (g * -0.5 * y / x,))
-sin = _real("sin", np.sin, s.sin, lambda g, y, x: (g * cos(x),))
-cos = _real("cos", np.cos, s.cos, lambda g, y, x: (-g * sin(x),))
+sin: Callable[..., Any] = _real("sin", np.sin, s.sin, lambda g, y, x: (g * cos(x),))
+cos: Callable[..., Any] = _real("cos", np.cos, s.cos, lambda g, y, x: (-g * sin(x),))
 tanh = _real("tanh", np.tanh, s.tanh, lambda g, y, x: (g * (1 - y * y),))
 erf = _real(
     "erf",

@@ -39,12 +39,16 @@ def _normal_part(part: Any) -> tuple[Any, ...]:
     if isinstance(part, slice):
         return ("slice", *(_size_or_none(p) for p in (part.start, part.stop, part.step)))
     if isinstance(part, (bool, np.bool_)) or (isinstance(part, np.ndarray) and part.dtype == bool):
-        raise ArgumentError("boolean masks are not supported (the result's size would be data): use sn.where")
+        raise _mask_refused()
     if isinstance(part, (int, np.integer)):
         return ("int", int(part))
     if isinstance(part, Dim):
         return ("int", part)
     raise ArgumentError(f"cannot index with {part!r}; expected integers, slices, None or ... (or one integer array)")
+
+
+def _mask_refused() -> ArgumentError:
+    return ArgumentError("boolean masks are not supported (the result's size would be data): use sn.where")
 
 
 def _size_or_none(value: Any) -> Any:
@@ -122,7 +126,8 @@ def _backwards(size: Size, start: Size | None, stop: Size | None, step: int) -> 
 
 
 def _sliced_shape(found: list[Piece | None]) -> Shape:
-    return tuple(1 if p is None else p.size for p in found if p is None or p.size is not None)
+    sizes = (1 if p is None else p.size for p in found)
+    return tuple(size for size in sizes if size is not None)
 
 
 def numpy_key(key: Key) -> tuple[Any, ...]:
@@ -338,9 +343,11 @@ _scatter_add, _one_hot = register(ScatterAdd()), register(OneHot())
 
 def getitem(x: Any, key: Any) -> Any:
     """``x[key]``: integers, slices, None and ..., or one array of integers for the first axis."""
-    if isinstance(key, Operators) or isinstance(key, (list, np.ndarray)):
-        if np.asarray(key).dtype == bool if not isinstance(key, Operators) else False:
-            _normal_part(np.asarray(key))
+    if isinstance(key, (Operators, list, np.ndarray)):
+        if not isinstance(key, Operators):
+            key = np.asarray(key)
+            if key.dtype == bool:
+                raise _mask_refused()
         return take(x, key, 0)
     if isinstance(key, tuple) and any(isinstance(k, (Operators, list, np.ndarray)) for k in key):
         raise ArgumentError("one integer array can index one axis: use sn.take(x, indices, axis=)")

@@ -53,8 +53,9 @@ class Reshape(Movement):
             place = place * size + (s.as_size(k) if isinstance(k, Scalar) else k)
         index: list[Size] = []
         for size in reversed(x.shape):
-            index.append(0 if size == 1 else place % size)
-            place = floordiv(place, size)
+            whole = floordiv(place, size)
+            index.append(0 if size == 1 else place - whole * size)
+            place = whole
         return x[tuple(reversed(index))]
 
 
@@ -237,7 +238,9 @@ _squeeze, _concatenate, _pad = register(Squeeze("squeeze")), register(Concatenat
 
 
 def _sizes(shape: Any) -> Shape:
-    return (shape,) if isinstance(shape, (int, Dim)) else tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
+    return (
+        (shape,) if isinstance(shape, (int, Dim)) else tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
+    )
 
 
 def reshape(x: Any, shape: Any) -> Any:
@@ -316,11 +319,7 @@ def sum_to(x: Any, shape: Shape) -> Any:
     if x.shape == shape:
         return x
     leading = len(x.shape) - len(shape)
-    stretched = [
-        k for k, (n, m) in enumerate(zip(x.shape[leading:], shape, strict=True)) if m == 1 and n != 1
-    ]
+    stretched = [k for k, (n, m) in enumerate(zip(x.shape[leading:], shape, strict=True)) if m == 1 and n != 1]
     if leading:
         x = sum(x, axis=tuple(range(leading)))
     return sum(x, axis=tuple(stretched), keepdims=True) if stretched else x
-
-

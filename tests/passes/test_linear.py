@@ -51,9 +51,7 @@ def test_two_layers_become_one(bias: bool) -> None:
         ((4, 8), (8, 8), True, True),
     ],
 )
-def test_folds_only_where_it_pays(
-    first: tuple[int, int], second: tuple[int, int], shared: bool, pays: bool
-) -> None:
+def test_folds_only_where_it_pays(first: tuple[int, int], second: tuple[int, int], shared: bool, pays: bool) -> None:
     graph, (x,) = new_graph(x=("float64", (3, first[0])))
     w1, w2 = constants(graph, first, second)
     hidden = op("matmul", x, w1)
@@ -72,9 +70,7 @@ def test_a_deep_chain_of_constants_becomes_one() -> None:
 
 
 def layer(activation: str | None, swapped: bool = False) -> tuple[Graph, Node, Node]:
-    graph, (x, w, b) = new_graph(
-        x=("float64", (Dim.named("n"), 3)), w=("float64", (3, 4)), b=("float64", (4,))
-    )
+    graph, (x, w, b) = new_graph(x=("float64", (Dim.named("n"), 3)), w=("float64", (3, 4)), b=("float64", (4,)))
     product = op("matmul", x, w)
     total = b + product if swapped else product + b
     graph.outputs = [op(activation, total) if activation else total]

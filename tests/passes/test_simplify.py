@@ -26,10 +26,7 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "same-order": {"p": [(0,), (-1,)]},
     "transpose-twice": {"p": [None, (0,)], "q": [None]},
     "no-padding": {"w": [((0, 0),)]},
-    **{
-        name: {"a": [1, (1,), ()], "k": [True, False]}
-        for name in ("sum-one", "sum-one-float", "max-one", "min-one")
-    },
+    **{name: {"a": [1, (1,), ()], "k": [True, False]} for name in ("sum-one", "sum-one-float", "max-one", "min-one")},
 }
 REQUIRED: dict[str, dict[str, Any]] = {
     "same-cast": {},
@@ -83,15 +80,10 @@ def differences(rule: Rule) -> tuple[int, list[str]]:
         shape = (1, SIZE)
     for dtype in DTYPES:
         for choice in bindings(rule, dtype):
-            types = {
-                n: ("bool" if n == "c" else dtype, shape)
-                for n in sorted(rule.pattern.variables() - set(choice))
-            }
+            types = {n: ("bool" if n == "c" else dtype, shape) for n in sorted(rule.pattern.variables() - set(choice))}
             graph, inputs = new_graph(**types)
             bound = {**choice, **{n.attrs["name"]: n for n in inputs}}
-            bound = {
-                n: graph.constant(v, dtype) if isinstance(v, np.ndarray) else v for n, v in bound.items()
-            }
+            bound = {n: graph.constant(v, dtype) if isinstance(v, np.ndarray) else v for n, v in bound.items()}
             try:
                 left = complete(rule, graph, rule.pattern, bound, dtype)
             except (SymnetError, ValueError):
@@ -105,8 +97,7 @@ def differences(rule: Rule) -> tuple[int, list[str]]:
             after.check()
             fired += after.fired[rule.name]
             values = {
-                n: special(d, int(np.prod(shape)), k).reshape(shape)
-                for k, (n, (d, _)) in enumerate(types.items())
+                n: special(d, int(np.prod(shape)), k).reshape(shape) for k, (n, (d, _)) in enumerate(types.items())
             }
             if not same_bits(run(graph, values)[0], run(after, values)[0]):
                 wrong.append(f"{dtype} {choice}")
@@ -216,9 +207,7 @@ def test_a_second_run_changes_nothing() -> None:
     assert text(once)[:2] == ["%0 = multiply(3, 5)", "%1 = multiply(x, %0)"]
 
 
-@pytest.mark.parametrize(
-    "step", [lambda x: -x, lambda x: x * 1.0, lambda x: x * 0.5 + 1.0, lambda x: op("exp", x)]
-)
+@pytest.mark.parametrize("step", [lambda x: -x, lambda x: x * 1.0, lambda x: x * 0.5 + 1.0, lambda x: op("exp", x)])
 def test_long_chains_are_quick(step: Any) -> None:
     graph, (x,) = new_graph(x=("float64", (8,)))
     y = x

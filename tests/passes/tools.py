@@ -42,9 +42,7 @@ def text(graph: Graph) -> list[str]:
     return [re.sub(r"%\d+", lambda m: names.get(m[0], m[0]), line) for line in body]
 
 
-def run(
-    graph: Graph, values: Mapping[str, np.ndarray], sizes: Mapping[str, int] | None = None
-) -> list[np.ndarray]:
+def run(graph: Graph, values: Mapping[str, np.ndarray], sizes: Mapping[str, int] | None = None) -> list[np.ndarray]:
     """The results and new parameter values, for inputs and parameters by name."""
     given = {n: values[n.attrs["name"]] for n in graph.nodes if n.op in (INPUT, PARAMETER)}
     outputs, updates = interpret(graph, given, sizes or {})
