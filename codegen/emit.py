@@ -249,6 +249,9 @@ class Emitter:
             ref = self.emit(f"zext {vector_type('i1', lanes)} {ref} to {memory}", depth)
         if kind == "scattered":
             pointers = self.scattered(buffer, store.address)
+            if scope.mask is None and not self.target.has_gather:
+                self._scatter_one_by_one(memory, ref, pointers, buffer, lanes)
+                return
             mask = scope.mask or splat_text("i1", "true", lanes)
             self.call_void("scatter", memory, ref, pointers, mask, buffer, lanes)
         elif kind == "contiguous" and scope.mask:
@@ -396,6 +399,8 @@ class Emitter:
         type = vector_type(element, lanes)
         if kind == "scattered":
             pointers = self.scattered(buffer, address, lanes)
+            if mask is None and not self.target.has_gather:
+                return self._gathered_one_by_one(pointers, element, align, lanes, depth)
             mask = mask or splat_text("i1", "true", lanes)
             return self.emit(
                 f"call {type} @llvm.masked.gather.{_mangle(element, lanes)}.v{lanes}p0"
@@ -413,6 +418,22 @@ class Emitter:
                 depth,
             )
         return self.emit(f"load {type}, ptr {pointer}, align {align}", depth)
+
+    def _gathered_one_by_one(self, pointers: str, element: str, align: int, lanes: int, depth: int) -> str:
+        type, result = vector_type(element, lanes), "poison"
+        for lane in range(lanes):
+            pointer = self.emit(f"extractelement <{lanes} x ptr> {pointers}, i64 {lane}", depth)
+            one = self.emit(f"load {element}, ptr {pointer}, align {align}", depth)
+            result = self.emit(f"insertelement {type} {result}, {element} {one}, i64 {lane}", depth)
+        return result
+
+    def _scatter_one_by_one(self, memory: str, ref: str, pointers: str, buffer: Buffer, lanes: int) -> None:
+        depth = len(self.scopes) - 1
+        for lane in range(lanes):
+            pointer = self.emit(f"extractelement <{lanes} x ptr> {pointers}, i64 {lane}", depth)
+            one = self.emit(f"extractelement {memory} {ref}, i64 {lane}", depth)
+            element = MEMORY_TYPE[buffer.dtype]
+            self.scopes[-1].lines.append(f"  store {element} {one}, ptr {pointer}, align {_bytes(buffer.dtype)}")
 
     def pointer(self, buffer: Buffer, address: Size) -> str:
         """The address of an element; with a vector index, that of the first lane."""

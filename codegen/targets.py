@@ -25,6 +25,8 @@ class Target:
         Shape of a matrix product's register tile: rows by vectors. With the vectors of the other
         operand and one broadcast it must fit the register file.
     has_fma : bool
+    has_gather : bool
+        Whether vectors of addresses can be loaded from.
     """
 
     name: str
@@ -34,21 +36,19 @@ class Target:
     tile_rows: int
     tile_vectors: int
     has_fma: bool
+    has_gather: bool
 
     def lanes(self, bits: int) -> int:
         """How many elements of so many bits fill a vector."""
         return self.vector_bits // max(bits, 32)
 
 
-def _x86(name: str, cpu: str, vector_bits: int, rows: int, vectors: int, has_fma: bool) -> Target:
-    return Target(name, cpu, "", vector_bits, rows, vectors, has_fma)
-
-
 # 6 rows x 4 vectors of 32 registers, 6 x 2 of 16: measured best among their neighbours.
-AVX512 = _x86("avx512", "x86-64-v4", 512, 6, 4, True)
-AVX2 = _x86("avx2", "x86-64-v3", 256, 6, 2, True)
+AVX512 = Target("avx512", "x86-64-v4", "", 512, 6, 4, has_fma=True, has_gather=True)
+AVX2 = Target("avx2", "x86-64-v3", "", 256, 6, 2, has_fma=True, has_gather=True)
 # 128-bit vectors without fused multiply-add: SSE4.2 on x86, NEON elsewhere.
-PORTABLE = _x86("portable", "x86-64-v2" if platform.machine() in ("x86_64", "AMD64") else "generic", 128, 4, 2, False)
+_BASIC_CPU = "x86-64-v2" if platform.machine() in ("x86_64", "AMD64") else "generic"
+PORTABLE = Target("portable", _BASIC_CPU, "", 128, 4, 2, has_fma=False, has_gather=False)
 
 
 def host() -> Target:
@@ -58,10 +58,10 @@ def host() -> Target:
     cpu = llvm.get_host_cpu_name()
     wide = all(features.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq"))
     if wide:
-        return Target("host-avx512", cpu, text + ",-prefer-256-bit", 512, 6, 4, True)
+        return Target("host-avx512", cpu, text + ",-prefer-256-bit", 512, 6, 4, has_fma=True, has_gather=True)
     if features.get("avx2") and features.get("fma"):
-        return Target("host-avx2", cpu, text, 256, 6, 2, True)
-    return Target("host-portable", cpu, text, 128, 4, 2, False)
+        return Target("host-avx2", cpu, text, 256, 6, 2, has_fma=True, has_gather=True)
+    return Target("host-portable", cpu, text, 128, 4, 2, has_fma=False, has_gather=False)
 
 
 def find_target(name: str | None) -> Target:

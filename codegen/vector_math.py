@@ -362,8 +362,7 @@ def _payne_hanek(x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
     position = 98 - (exponent - s.shl(skip, 5))
     first, shift = s.lshr(position, 5), position & 31
     moved = [
-        s.select(s.eq(first, 2), limbs[2 + k], s.select(s.eq(first, 3), limbs[3 + k], limbs[4 + k]))
-        for k in range(5)
+        s.select(s.eq(first, 2), limbs[2 + k], s.select(s.eq(first, 3), limbs[3 + k], limbs[4 + k])) for k in range(5)
     ]
     words = [(s.lshr(moved[k], shift) | s.shl(moved[k + 1], 32 - shift)) & 0xFFFFFFFF for k in range(4)]
     # Quarter turns: 2 bits before the point and 62 behind it, then 64 more.

@@ -201,6 +201,10 @@ def _extremum(kind: str, choose: Callable[[int, int], int], a: Size, b: Size) ->
     difference = a - b
     if isinstance(difference, int):
         return a if choose(difference, 0) == difference else b
+    # Names stand for sizes and indices, which are never negative: a sum of them is not either.
+    for sign, sure in ((1, a), (-1, b)):
+        if all(sign * c > 0 and all(isinstance(atom, str) for atom in m) for m, c in difference.terms):
+            return sure if kind == "max" else b if sure is a else a
     return Dim.named(Extremum(kind, a, b))
 
 

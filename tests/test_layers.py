@@ -1,0 +1,61 @@
+"""Imports point one way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Each may import those before it, and its own.
+ORDER = [
+    {"errors", "dims", "scalar", "structure", "report"},
+    {"dtype", "origin"},
+    {"op", "operators", "numpy_protocol"},
+    {"graph"},
+    {"ops", "expr"},
+    {"reference", "show", "eager", "gradient", "arguments", "specialize", "nn", "data"},
+    {"passes", "codegen"},
+    {"function", "compile"},
+    {"optim", "bench", "demo", "cli", "__init__", "__main__"},
+]
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+
+
+def room(path: Path) -> str:
+    relative = path.relative_to(ROOT)
+    parts = relative.parts[1:] if relative.parts[0] == "symnet" else relative.parts
+    return parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """The rooms a file imports when it is imported itself; imports inside functions are for cycles and do not count."""
+    package = path.relative_to(ROOT).with_suffix("").parts
+    package = package if package[0] == "symnet" else ("symnet", *package)
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level] if node.level else ()
+            full = [*base, *(node.module or "").split(".")] if node.module else list(base)
+            names = [full] if len(full) > 1 else [[*full, alias.name] for alias in node.names]
+            found.update(n[1] for n in names if n[0] == "symnet" and len(n) > 1)
+    return {n for n in found if n in RANK}
+
+
+FILES = [p for folder in ("symnet", "passes", "codegen") for p in sorted((ROOT / folder).rglob("*.py"))]
+FILES = [p for p in FILES if not any(part.is_symlink() for part in [p, *p.parents])]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    own = room(path)
+    for other in imported(path):
+        assert other == own or RANK[other] <= RANK[own], f"{path.name} imports {other}"
+        assert {own, other} != {"passes", "codegen"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_codegen_knows_llvm(path: Path) -> None:
+    if room(path) != "codegen":
+        assert "llvmlite" not in path.read_text()
