@@ -248,8 +248,9 @@ class Emitter:
         if buffer.dtype == "bool":
             ref = self.emit(f"zext {vector_type('i1', lanes)} {ref} to {memory}", depth)
         if kind == "scattered":
-            pointers = self.scattered(buffer, store.address)
-            if scope.mask is None and not self.target.has_gather:
+            pointers = self.scattered(buffer, store.address, lanes, depth)
+            if not self.target.has_gather:
+                pointers = self._diverted(pointers, scope.mask, lanes, depth)
                 self._scatter_one_by_one(memory, ref, pointers, buffer, lanes)
                 return
             mask = scope.mask or splat_text("i1", "true", lanes)
@@ -398,8 +399,9 @@ class Emitter:
         element, align = MEMORY_TYPE[buffer.dtype], _bytes(buffer.dtype)
         type = vector_type(element, lanes)
         if kind == "scattered":
-            pointers = self.scattered(buffer, address, lanes)
-            if mask is None and not self.target.has_gather:
+            pointers = self.scattered(buffer, address, lanes, depth)
+            if not self.target.has_gather:
+                pointers = self._diverted(pointers, mask, lanes, depth)
                 return self._gathered_one_by_one(pointers, element, align, lanes, depth)
             mask = mask or splat_text("i1", "true", lanes)
             return self.emit(
@@ -418,6 +420,15 @@ class Emitter:
                 depth,
             )
         return self.emit(f"load {type}, ptr {pointer}, align {align}", depth)
+
+    def _diverted(self, pointers: str, mask: str | None, lanes: int, depth: int) -> str:
+        """A vector of addresses, those of idle lanes replaced by memory that may be touched."""
+        if mask is None:
+            return pointers
+        self.needs_dummy = True
+        dummies = self.splat("%dummy", "ptr", lanes, 0)
+        type = f"<{lanes} x ptr>"
+        return self.emit(f"select <{lanes} x i1> {mask}, {type} {pointers}, {type} {dummies}", depth)
 
     def _gathered_one_by_one(self, pointers: str, element: str, align: int, lanes: int, depth: int) -> str:
         type, result = vector_type(element, lanes), "poison"
@@ -450,10 +461,8 @@ class Emitter:
             ref = self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {constant}", depth)
         return self.remember(key, ref, 1, depth).ref
 
-    def scattered(self, buffer: Buffer, address: Size, lanes: int = 0) -> str:
-        """A vector of addresses."""
-        lanes = lanes or self.lanes
-        depth = len(self.scopes) - 1
+    def scattered(self, buffer: Buffer, address: Size, lanes: int, depth: int) -> str:
+        """A vector of addresses, made at a depth where the address is known."""
         index = self.widen(self.size(address), "int64", lanes).ref
         base = self.pointers[buffer.name]
         return self.emit(f"getelementptr {MEMORY_TYPE[buffer.dtype]}, ptr {base}, <{lanes} x i64> {index}", depth)

@@ -40,6 +40,8 @@ def target_machine(target: Target) -> Any:
 def compile_object(text: str, target: Target) -> bytes:
     """Machine code for LLVM text, as an object file's bytes."""
     module = llvm.parse_assembly(text)
+    # A fault of ours must be an exception here, not undefined behaviour later.
+    module.verify()
     return bytes(target_machine(target).emit_object(module))
 
 

@@ -90,10 +90,13 @@ def compile(
     passes = list(PIPELINE if pipeline is None else pipeline)
 
     def build(types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
+        start = time.perf_counter()
         graph = specialize(
             roots, variables, pairs, dict(zip(variables, types, strict=True)), sizes, differentiate, stabilize_node
         )
+        built = PassRecord("build", 0, len(graph.nodes), (time.perf_counter() - start) * 1e3, dict(graph.fired))
         graph, report = run_passes(graph, passes, check)
+        report.passes.insert(0, built)
         if mode == "interpret":
             return InterpretedProgram(graph, tuple(types), parameters, report)
         return NativeProgram(
