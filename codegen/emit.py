@@ -250,14 +250,14 @@ class Emitter:
         if kind == "scattered":
             pointers = self.scattered(buffer, store.address, lanes, depth)
             if not self.target.has_gather:
-                pointers = self._diverted(pointers, scope.mask, lanes, depth)
+                pointers = self._diverted(pointers, self.mask, lanes, depth)
                 self._scatter_one_by_one(memory, ref, pointers, buffer, lanes)
                 return
-            mask = scope.mask or splat_text("i1", "true", lanes)
+            mask = self.mask or splat_text("i1", "true", lanes)
             self.call_void("scatter", memory, ref, pointers, mask, buffer, lanes)
-        elif kind == "contiguous" and scope.mask:
+        elif kind == "contiguous" and self.mask:
             pointer = self.pointer(buffer, store.address)
-            self.call_void("store", memory, ref, pointer, scope.mask, buffer, lanes)
+            self.call_void("store", memory, ref, pointer, self.mask, buffer, lanes)
         else:
             pointer = self.pointer(buffer, store.address)
             scope.lines.append(f"  store {memory} {ref}, ptr {pointer}, align {_bytes(buffer.dtype)}")
@@ -377,7 +377,7 @@ class Emitter:
         depth = max(self.size_depth(address), self._depth(x.args))
         if buffer.name in self.stored:
             depth = here
-        mask = self.scopes[-1].mask if kind != "uniform" else None
+        mask = self.mask if kind != "uniform" else None
         if mask:
             depth = here
         lanes = self.lanes if kind != "uniform" else 1
@@ -473,6 +473,11 @@ class Emitter:
     def lanes(self) -> int:
         """The lanes of the open vector loop; 1 without one."""
         return max(s.lanes for s in self.scopes)
+
+    @property
+    def mask(self) -> str | None:
+        """The mask of the open vector loop, however many loops lie inside it."""
+        return next((s.mask for s in self.scopes if s.mask), None)
 
     def stride(self, address: Size) -> str:
         """How an address moves with the lanes: "uniform", "contiguous" or "scattered"."""
