@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from symnet.errors import ArgumentError
-
-from .forms import to_dot, to_json
+from ..errors import ArgumentError
+from .dot import to_dot
+from .graph_json import to_json
 from .svg import to_svg
 
 FORMS: dict[str, Callable[[Any], str]] = {
@@ -24,27 +25,58 @@ FORMS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def dump(program: Any, path: str | Path) -> Path:
-    """Write a program's optimised graph, loop IR or code; all of the file or nothing.
+def dump(function: Any, path: str | Path) -> Path:
+    """Write a graph or its code to a file, all of it or nothing.
+
+    Parameters
+    ----------
+    function : Function or Program
+        A Function writes the program it used last.
+    path : str or Path
+        Ends in .txt (the graph as text), .dot, .svg, .json, .loops (loop IR), .ll (LLVM) or .s (assembly).
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
     ArgumentError
-        The ending names no form, or the program is interpreted and has no code.
+        The ending names no form, or an interpreted program is asked for code.
     """
     path = Path(path)
+    known = f"expected an ending of {', '.join(FORMS)}"
+    if path.suffix == ".html":
+        raise ArgumentError(f"cannot dump to {path.name!r}: the HTML viewer is not there yet; {known}")
     form = FORMS.get(path.suffix)
     if form is None:
-        raise ArgumentError(f"cannot dump to {path.name!r}: expected an ending of {' '.join(FORMS)}")
-    text = form(program)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)
+        raise ArgumentError(f"cannot dump to {path.name!r}: {known}")
+    program = function._current() if hasattr(function, "_current") else function
+    _write(path, form(program))
     return path
 
 
 def _native(program: Any) -> Any:
-    if program.binding is None:
+    if not hasattr(program, "llvm"):
         raise ArgumentError("an interpreted program has no loops and no code: compile it with mode='native'")
     return program
+
+
+def _write(path: Path, text: str) -> None:
+    """Write beside the place, then move: a reader sees the old file or the new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

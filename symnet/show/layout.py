@@ -1,229 +1,267 @@
-"""Where each node of a graph is drawn: lanes by bands.
+"""Where everything of a graph is drawn: lanes by bands.
 
-Training graphs have long edges from every forward node to its gradient, which layered layouts turn
-into a tangle. Here the forward part runs down one lane, its gradient up the next, each gradient node
-in the row of the forward nodes it reads, so that the graph is a U and those edges are short. Rows are
-gathered in bands by the user's source line. Numbers and far parameters are written inside the node
-that reads them ("chips"), not drawn as edges.
+Training graphs have edges from every forward node to its gradient, through the whole depth, which
+layouts by layers turn into a tangle. Here the forward part runs down one lane and the gradients up the
+next, each beside its forward node, so that the graph is a U and those edges are short. Parameters stand
+left of it, the optimiser's arithmetic right. Numbers and values from far away are written inside the
+node that reads them ("chips").
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from symnet.graph import CONSTANT, EXTENT, INPUT, PARAMETER, Graph, Node
+from ..graph import Graph, Node
+from .boxes import HEIGHT, Box, make_box, text_width
+from .layered import arrange, spread
+from .routes import Edge, Router
+from .rows import Rows, assign_rows
+from .updates import Cluster, Pair, clusters, update_columns
 
 LANES = ("parameters", "forward", "backward", "updates")
-ROW, GAP, LANE_GAP, MARGIN, CHAR = 58.0, 18.0, 70.0, 24.0, 7.2
-PER_ROW = 3
+PITCH, GAP, MARGIN, CAPTION = 46.0, 16.0, 24.0, 34.0
+_TITLED, _PLAIN, _PAD, _STACK, _APART, _COLUMN = 34.0, 10.0, 8.0, 34.0, 14.0, 30.0
+_GUTTERS = {"parameters": 48.0, "forward": 110.0, "backward": 90.0}
 
 
 @dataclass
-class Box:
-    """One drawn node; `x`, `y` are its centre."""
-
-    name: str
-    lane: str
-    family: str
-    label: str
-    detail: str
-    chips: tuple[str, ...]
-    tooltip: str
-    row: int
-    x: float = 0.0
-    y: float = 0.0
-    width: float = 0.0
-    height: float = 36.0
-
-
-@dataclass(frozen=True)
-class Edge:
-    """From box to box; `kind` is "value", "gradient", "saved" or "update"."""
-
-    source: Box
-    target: Box
-    kind: str
-
-
-@dataclass(frozen=True)
 class Band:
-    """Rows that come from one source line."""
+    """A strip across all lanes: a layer, or a stretch of depth."""
 
-    label: str
+    title: str
     top: float
     bottom: float
 
 
 @dataclass
 class Layout:
-    """Everything to draw."""
+    """A graph with places for everything.
 
-    boxes: list[Box] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
-    bands: list[Band] = field(default_factory=list)
-    width: float = 0.0
-    height: float = 0.0
+    Attributes
+    ----------
+    boxes : list of Box
+        One for each drawn node, lane after lane.
+    edges : list of Edge
+    bands : list of Band
+    lanes : dict of str to (float, float)
+        Left and right of each lane that draws something.
+    width, height : float
+    """
+
+    boxes: list[Box]
+    edges: list[Edge]
+    bands: list[Band]
+    lanes: dict[str, tuple[float, float]]
+    width: float
+    height: float
+
+
+@dataclass
+class Sketch:
+    """A layout in the making; see :class:`Layout`, :class:`Rows` and :class:`Cluster`.
+
+    Attributes
+    ----------
+    levels : list of float
+        The y of each row.
+    bends : dict of (Node, Node) to list of float
+        Where an edge inside a lane passes the rows or columns between its ends.
+    doors : dict of (Node, Node) to list of float
+        Where an edge from outside enters the lane of updates, and passes its columns.
+    columns : dict of Node to int
+    spans : list of (float, float)
+        Left and right of each column of updates.
+    """
+
+    rows: Rows
+    boxes: dict[Node, Box]
+    links: list[tuple[str, Node, Node]]
+    bends: dict[Pair, list[float]]
+    doors: dict[Pair, list[float]]
+    columns: dict[Node, int]
+    levels: list[float]
+    spans: list[tuple[float, float]]
+    bands: list[Band]
+    lanes: dict[str, tuple[float, float]]
 
 
 def lay_out(graph: Graph) -> Layout:
-    """Lay a graph out."""
-    return _LayingOut(graph).result()
+    """Give every node of a graph its place.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Layout
+        The same for the same graph.
+    """
+    sketch = _start(assign_rows(graph))
+    into_updates = [(a, b) for _, a, b in sketch.links if sketch.boxes[b].lane == "updates"]
+    sketch.columns = update_columns(sketch.rows.updates, into_updates)
+    found = clusters(sketch.rows, sketch.columns, into_updates)
+    widths = {lane: _arrange_lane(sketch, lane) for lane in ("forward", "backward")}
+    _stack_bands(sketch, found)
+    _place_lanes(sketch, widths)
+    _place_parameters(sketch)
+    _place_updates(sketch, found)
+    router = Router(sketch)
+    edges = [router.edge(*link) for link in sketch.links]
+    width = max((right for _, right in sketch.lanes.values()), default=0.0) + MARGIN
+    boxes, height = list(sketch.boxes.values()), sketch.bands[-1].bottom
+    return Layout(boxes, edges, sketch.bands, sketch.lanes, width, height)
 
 
-class _LayingOut:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.live = graph.live()
-        self.forward = self._ancestors(graph.outputs[:1] or graph.roots())
-        self.new_values = {v for _, v in graph.updates}
-        self.layout = Layout()
-        self.rows: dict[Node, int] = {}
-        self.boxes: dict[Node, Box] = {}
+def _start(rows: Rows) -> Sketch:
+    written: dict[Node, list[str]] = {}
+    for parameter, value in rows.graph.updates:
+        written.setdefault(value, []).append(rows.graph.name(parameter))
+    for place, node in enumerate(rows.graph.outputs):
+        written.setdefault(node, []).append("output" if len(rows.graph.outputs) == 1 else f"output {place}")
+    lanes = zip(LANES, (rows.parameters, rows.forward, rows.backward, rows.updates), strict=True)
+    boxes = {n: make_box(rows, n, lane, written) for lane, nodes in lanes for n in nodes}
+    links = [
+        (kind, operand, node)
+        for node in boxes
+        for operand in dict.fromkeys(node.inputs)
+        if operand in boxes and (kind := rows.kind(operand, node)) is not None
+    ]
+    return Sketch(rows, boxes, links, {}, {}, {}, [], [], [], {})
 
-    def result(self) -> Layout:
-        for node in self.live:
-            if self._is_drawn(node):
-                self.rows[node] = self._row(node)
-        self._pull_leaves()
-        for node in self.rows:
-            self.boxes[node] = self._box(node)
-        self._place()
-        self._connect()
-        self._bands()
-        return self.layout
 
-    def _ancestors(self, roots: list[Node]) -> set[Node]:
-        found, stack = set(roots), list(roots)
-        while stack:
-            for operand in stack.pop().inputs:
-                if operand not in found:
-                    found.add(operand)
-                    stack.append(operand)
-        return found
+def _arrange_lane(sketch: Sketch, lane: str) -> float:
+    """Give the nodes of a lane their x, from 0; the lane's width."""
+    nodes = [n for n, box in sketch.boxes.items() if box.lane == lane]
+    row, boxes = sketch.rows.row, sketch.boxes
+    place = {n: k for k, n in enumerate(nodes)}
+    inside = [(a, b) for _, a, b in sketch.links if a in place and b in place]
+    ends = [(a, b) if row[a] < row[b] else (b, a) for a, b in inside]
+    outward = {a for kind, a, _ in sketch.links if kind == "update"} - {a for a, _ in inside}
+    found = arrange(
+        [row[n] for n in nodes],
+        [boxes[n].width for n in nodes],
+        [(place[a], place[b]) for a, b in ends],
+        GAP,
+        [1e6 if n in outward else 0.0 for n in nodes],
+    )
+    for node, x in zip(nodes, found.places, strict=True):
+        boxes[node].x = x
+    for (a, b), (upper, _), bend in zip(inside, ends, found.bends, strict=True):
+        sketch.bends[a, b] = bend if upper is a else bend[::-1]
+    bent = [x + GAP / 2 for bend in found.bends for x in bend]
+    return max([boxes[n].right for n in nodes] + bent, default=0.0)
 
-    def _is_drawn(self, node: Node) -> bool:
-        if node.op in (CONSTANT, EXTENT):
-            return node.shape != ()
-        return True
 
-    def lane(self, node: Node) -> str:
-        """Which lane a node belongs to."""
-        if node.op is PARAMETER:
-            return "parameters"
-        if node in self.new_values and node not in self.forward:
-            return "updates"
-        if node in self.forward or node.op in (INPUT, CONSTANT):
-            return "forward"
-        return "backward"
+def _stack_bands(sketch: Sketch, found: list[Cluster]) -> None:
+    """Make each band as high as its fullest lane; rows get their y."""
+    rows = sketch.rows
+    count = len(rows.titles)
+    first, last = [0] * count, [-1] * count
+    for node, row in rows.row.items():
+        band = rows.band[node]
+        if last[band] < 0:
+            first[band] = row
+        first[band], last[band] = min(first[band], row), max(last[band], row)
+    stacked, clustered = [0.0] * count, [0.0] * count
+    for parameter in rows.parameters:
+        stacked[_band_of(rows, parameter)] += _STACK
+    for cluster in found:
+        clustered[cluster.band] += cluster.height + _APART
+    lanes = {box.lane for box in sketch.boxes.values()}
+    top = CAPTION if len(lanes) > 1 else 0.0
+    for band, title in enumerate(rows.titles):
+        start = top + (_TITLED if title else _PLAIN)
+        levels = last[band] - first[band] + 1
+        height = max(levels * PITCH, stacked[band], clustered[band])
+        sketch.levels += [start + PITCH * (k + 0.5) for k in range(levels)]
+        bottom = start + height + _PAD
+        sketch.bands.append(Band(title, top, bottom))
+        top = bottom
+    for node, row in rows.row.items():
+        sketch.boxes[node].y = sketch.levels[row]
 
-    def _row(self, node: Node) -> int:
-        rows = [(self.lane(i), self.rows[i]) for i in node.inputs if i in self.rows and i.op is not PARAMETER]
-        ahead = [r for lane, r in rows if lane == "forward"]
-        behind = [r for lane, r in rows if lane in ("backward", "updates")]
-        if self.lane(node) in ("forward", "parameters"):
-            return max(ahead, default=-1) + 1
-        if self.lane(node) == "updates":
-            return min(behind or ahead, default=0)
-        # Upwards: never below the gradients it is made of, beside the last forward value it reads.
-        beside = max(ahead, default=None)
-        above = min(behind, default=None)
-        if above is None:
-            return beside if beside is not None else max(self.rows.values(), default=0)
-        return above if beside is None else min(above, beside)
 
-    def _pull_leaves(self) -> None:
-        """Inputs and parameters stand in the row of their first reader."""
-        for node in self.live:
-            if node.op.family == "leaf" and node in self.rows:
-                readers = [r for r in self.graph.users()[node] if r in self.rows] if len(self.live) < 64 else []
-                first = [self.rows[r] for r in readers if self.lane(r) == "forward"] or [self.rows[r] for r in readers]
-                if first:
-                    self.rows[node] = min(first) if node.op is PARAMETER else max(min(first) - 1, 0)
+def _band_of(rows: Rows, parameter: Node) -> int:
+    return rows.band[rows.home[parameter]] if parameter in rows.home else 0
 
-    def _box(self, node: Node) -> Box:
-        lane = self.lane(node)
-        family = "update" if lane == "updates" else node.op.family
-        leaf = node.op.family == "leaf"
-        label = self.graph.name(node) if leaf else node.op.name
-        activation = node.attrs.get("activation")
-        if activation:
-            label += f" + {activation}"
-        chips = tuple(self.graph.name(i) for i in node.inputs if self._is_chip(i, node))
-        updated = [self.graph.name(p) + "′" for p, v in self.graph.updates if v is node]
-        detail = ", ".join(updated) or str(node.type)
-        tooltip = f"{self.graph.name(node)} : {node.type}\n{self.graph.origin(node)}"
-        box = Box(self.graph.name(node), lane, family, label, detail, chips, tooltip, self.rows[node])
-        text = max(len(label) + sum(len(c) + 2 for c in chips), 0.8 * len(detail))
-        box.width = max(64.0, text * CHAR + 22)
-        return box
 
-    def _is_chip(self, operand: Node, reader: Node) -> bool:
-        if operand not in self.rows:
-            return True
-        return operand.op is PARAMETER and (
-            self.lane(reader) != "forward" or self.rows[operand] != self.rows[reader]
-        )
+def _place_lanes(sketch: Sketch, widths: dict[str, float]) -> None:
+    """Put the lanes side by side."""
+    boxes = list(sketch.boxes.values())
+    stacked = [b.width for b in boxes if b.lane == "parameters"]
+    columns = [0.0] * (max(sketch.columns.values(), default=-1) + 1)
+    for node, column in sketch.columns.items():
+        columns[column] = max(columns[column], sketch.boxes[node].width)
+    widths["parameters"] = max(stacked, default=0.0)
+    widths["updates"] = sum(columns) + _COLUMN * (len(columns) - 1)
+    left = MARGIN
+    drawn = [lane for lane in LANES if any(b.lane == lane for b in boxes)]
+    if len(drawn) > 1 and "parameters" not in drawn:
+        left += max(0.0, *(text_width(b.title, 12) for b in sketch.bands)) + GAP
+    for lane in drawn:
+        sketch.lanes[lane] = left, left + widths[lane]
+        left += widths[lane] + _GUTTERS.get(lane, 0.0)
+        if lane == "parameters":
+            left = max([left, *(MARGIN + text_width(b.title, 12) + GAP for b in sketch.bands)])
+    for box in boxes:
+        if box.lane in ("forward", "backward"):
+            box.x += sketch.lanes[box.lane][0]
+    for a, b in sketch.bends:
+        start = sketch.lanes[sketch.boxes[a].lane][0]
+        sketch.bends[a, b] = [x + start for x in sketch.bends[a, b]]
+    x = sketch.lanes.get("updates", (0.0, 0.0))[0]
+    for width in columns:
+        sketch.spans.append((x, x + width))
+        x += width + _COLUMN
 
-    def _place(self) -> None:
-        """Centres: a lane is as wide as its widest line; a row as high as its fullest lane needs."""
-        cells: dict[tuple[str, int], list[Box]] = {}
-        for box in self.boxes.values():
-            cells.setdefault((box.lane, box.row), []).append(box)
-        lines = {key: [found[k : k + PER_ROW] for k in range(0, len(found), PER_ROW)] for key, found in cells.items()}
-        last = max((row for _, row in cells), default=0)
-        top = MARGIN + 26
-        tops = {}
-        for row in range(last + 1):
-            tops[row] = top
-            top += ROW * max([len(lines.get((lane, row), ())) for lane in LANES])
-        self.layout.height = top + MARGIN
-        left = MARGIN
-        for lane in LANES:
-            own = [line for (where, _), found in lines.items() if where == lane for line in found]
-            if not own:
-                continue
-            width = max(sum(b.width + GAP for b in line) - GAP for line in own)
-            for (where, row), found in lines.items():
-                if where == lane:
-                    for k, line in enumerate(found):
-                        self._line(line, left, width, tops[row] + ROW * (k + 0.5))
-            left += width + LANE_GAP
-        self.layout.width = left - LANE_GAP + MARGIN
-        self.tops = {**tops, last + 1: top}
-        self.layout.boxes = list(self.boxes.values())
 
-    def _line(self, line: list[Box], left: float, width: float, y: float) -> None:
-        total = sum(b.width + GAP for b in line) - GAP
-        x = left + (width - total) / 2
-        for box in line:
-            box.x, box.y = x + box.width / 2, y
-            x += box.width + GAP
+def _place_parameters(sketch: Sketch) -> None:
+    """Each parameter stands by its first reader, or as close as the others let it."""
+    by_band: dict[int, list[Node]] = {}
+    for parameter in sketch.rows.parameters:
+        by_band.setdefault(_band_of(sketch.rows, parameter), []).append(parameter)
+    for band, parameters in by_band.items():
+        low, high = _room(sketch.bands[band])
+        homes = sketch.rows.home
+        wanted = {p: sketch.boxes[homes[p]].y if p in homes else low for p in parameters}
+        parameters.sort(key=wanted.__getitem__)
+        steps = [_STACK] * (len(parameters) - 1)
+        half = HEIGHT / 2 + 2
+        places = spread([wanted[p] for p in parameters], steps, None, low + half, high - half)
+        for parameter, y in zip(parameters, places, strict=True):
+            box = sketch.boxes[parameter]
+            box.x, box.y = sketch.lanes["parameters"][1] - box.width / 2, y
 
-    def _connect(self) -> None:
-        for node, box in self.boxes.items():
-            for operand in dict.fromkeys(node.inputs):
-                if operand in self.boxes and not self._is_chip(operand, node):
-                    self.layout.edges.append(Edge(self.boxes[operand], box, self._kind(operand, node)))
 
-    def _kind(self, operand: Node, node: Node) -> str:
-        lanes = self.lane(operand), self.lane(node)
-        if lanes[1] == "updates":
-            return "update"
-        if lanes[1] == "backward":
-            return "gradient" if lanes[0] == "backward" else "saved"
-        return "value"
+def _room(band: Band) -> tuple[float, float]:
+    return band.top + (_TITLED if band.title else _PLAIN), band.bottom - _PAD
 
-    def _bands(self) -> None:
-        """One band for neighbouring rows whose forward nodes come from one line."""
-        labels: dict[int, str] = {}
-        for node, row in self.rows.items():
-            if node.op.family != "leaf" and self.lane(node) == "forward":
-                labels.setdefault(row, str(self.graph.origin(node).lines[0]))
-        start, current = 0, labels.get(0, "")
-        last = max(self.rows.values(), default=0)
-        for row in range(1, last + 2):
-            label = labels.get(row, current) if row <= last else None
-            if label != current and not (current == "" and label is not None and row <= last):
-                self.layout.bands.append(Band(current, self.tops[start], self.tops[row]))
-                start = row
-            current = label or current
+
+def _place_updates(sketch: Sketch, found: list[Cluster]) -> None:
+    """Clusters stand beside the gradients they read."""
+    by_band: dict[int, list[Cluster]] = {}
+    for cluster in found:
+        by_band.setdefault(cluster.band, []).append(cluster)
+    for band, members in by_band.items():
+        low, high = _room(sketch.bands[band])
+        wanted = {}
+        for cluster in members:
+            ys = [sketch.boxes[n].y for n in cluster.anchors]
+            wanted[id(cluster)] = (sum(ys) / len(ys) if ys else low) - cluster.height / 2
+        # Of gradients in one row the rightmost is free to leave, the others pass below it.
+        members.sort(key=lambda c: (wanted[id(c)], -max((sketch.boxes[n].x for n in c.anchors), default=0.0)))
+        steps = [c.height + _APART for c in members[:-1]]
+        high -= members[-1].height
+        tops = spread([wanted[id(c)] for c in members], steps, None, low, high)
+        for cluster, top in zip(members, tops, strict=True):
+            _place_cluster(sketch, cluster, top)
+
+
+def _place_cluster(sketch: Sketch, cluster: Cluster, top: float) -> None:
+    for node, y in cluster.places.items():
+        left, right = sketch.spans[sketch.columns[node]]
+        box = sketch.boxes[node]
+        box.x, box.y = (left + right) / 2, top + y
+    sketch.doors |= {pair: [top + y for y in ys] for pair, ys in cluster.doors.items()}
+    sketch.bends |= {pair: [top + y for y in ys] for pair, ys in cluster.bends.items()}
