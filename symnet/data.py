@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +76,12 @@ def batches(
     lengths = {len(a) for a in arrays}
     if len(lengths) != 1:
         raise ShapeError(f"arrays of lengths {sorted(lengths)} cannot be cut into batches together")
-    (length,) = lengths
+    return _rows(arrays, lengths.pop(), size, rng)
+
+
+def _rows(
+    arrays: Sequence[np.ndarray], length: int, size: int, rng: np.random.Generator | None
+) -> Iterator[tuple[np.ndarray, ...]]:
     order = None if rng is None else rng.permutation(length)
     for start in range(0, length, size):
         rows = slice(start, start + size) if order is None else order[start : start + size]
@@ -96,7 +103,7 @@ def load_idx(path: str | Path) -> np.ndarray:
     if raw[:2] == b"\x1f\x8b":
         try:
             raw = gzip.decompress(raw)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise DataError(f"{path}: damaged gzip file: {error}") from None
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in IDX_DTYPES:
         raise DataError(f"{path}: not an IDX file (it starts with {raw[:4].hex()})")
@@ -104,7 +111,7 @@ def load_idx(path: str | Path) -> np.ndarray:
     if len(raw) < 4 + 4 * rank:
         raise DataError(f"{path}: truncated in its header")
     shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
-    expected = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    expected = math.prod(shape) * dtype.itemsize
     body = raw[4 + 4 * rank :]
     if len(body) != expected:
         raise DataError(f"{path}: holds {len(body)} bytes of data, its shape {shape} needs {expected}")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .dtype import FLOATS, Type, storage
-from .errors import GradientError
+from .errors import GradientError, ShapeError
 from .expr import as_numbers
 from .graph import INPUT, Graph, Node
 from .op import OPS, Composite, Op, evaluate
@@ -130,19 +130,25 @@ class Tensor(Operators):
         ------
         GradientError
             The value is no scalar and no gradient is given, or nothing was recorded.
+        ShapeError
+            `gradient` has another shape than the value.
         """
         if not self.requires_grad:
             raise GradientError("nothing to differentiate: no operand has requires_grad=True")
         if gradient is None and self.data.shape != ():
             raise GradientError(f"the gradient of a non-scalar of shape {self.shape}: reduce it, or give gradient=")
-        seed = np.ones_like(self.data) if gradient is None else np.asarray(gradient, self.data.dtype)
+        given = gradient.data if isinstance(gradient, Tensor) else gradient
+        seed = np.ones_like(self.data) if gradient is None else np.asarray(given, self.data.dtype)
+        if seed.shape != self.shape:
+            raise ShapeError(f"gradient= has shape {seed.shape}, the value {self.shape}")
         gradients: dict[Tensor, np.ndarray] = {self: seed}
         for tensor in reversed(_recorded(self)):
             g = gradients.pop(tensor, None)
             if g is None:
                 continue
             if tensor.op is None:
-                tensor.grad = g if tensor.grad is None else tensor.grad + g
+                # A copy: contributions may be views, of one another or of what the caller gave.
+                tensor.grad = np.array(g) if tensor.grad is None else np.asarray(tensor.grad + g)
                 continue
             for operand, part in zip(tensor.operands, _backward(tensor, g), strict=True):
                 if isinstance(operand, Tensor) and operand.requires_grad and part is not None:
@@ -150,7 +156,7 @@ class Tensor(Operators):
 
 
 def tensor(value: Any, requires_grad: bool = False) -> Tensor:
-    """A tensor of numbers.
+    """A tensor of numbers, copied.
 
     Raises
     ------
@@ -160,7 +166,7 @@ def tensor(value: Any, requires_grad: bool = False) -> Tensor:
     array = as_numbers(value, "tensor")
     if requires_grad and array.dtype.name not in FLOATS:
         raise GradientError(f"a tensor of dtype {array.dtype} has no gradient; pass floats, such as 10.0 for 10")
-    return Tensor(array, requires_grad)
+    return Tensor(array.copy(), requires_grad)
 
 
 def _apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Tensor:

@@ -59,7 +59,9 @@ STRUCTURE: list[Case] = [
         ALL,
         label="embed-back",
     ),
-    Case("softmax", lambda x: sn.softmax(x, 1), ((2, 1, 3),), FLOATS, relative=4e-6, special=False, label="softmax-one"),
+    Case(
+        "softmax", lambda x: sn.softmax(x, 1), ((2, 1, 3),), FLOATS, relative=4e-6, special=False, label="softmax-one"
+    ),
     Case(
         "cross_entropy",
         lambda z: sn.cross_entropy(z, np.array([[0, -1], [1, 2]])),

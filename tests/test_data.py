@@ -98,7 +98,7 @@ def test_digits() -> None:
     one, two = sn.data.digits(), sn.data.digits()
     assert one.x_train.shape == (1438, 64) and one.x_test.shape == (359, 64)
     assert one.x_train.dtype == np.float32 and one.y_train.dtype == np.int64
-    assert 0.0 <= one.x_train.min() and one.x_train.max() <= 1.0
+    assert one.x_train.min() >= 0.0 and one.x_train.max() <= 1.0
     assert set(one.y_test.tolist()) == set(range(10))
     np.testing.assert_array_equal(one.x_train, two.x_train)
     assert (sn.data.digits(seed=1).y_train != one.y_train).any()

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..errors import ArgumentError
-from ..expr import Parameter
+from ..dtype import FLOATS, dtype_name
+from ..errors import ArgumentError, DTypeError
+from ..expr import Parameter, as_numbers
 
 
 class Module:
     """A function of symbolic values that owns Parameters, its own and those of the modules in its attributes.
+
+    Attributes may also be lists and tuples of them.
 
     Examples
     --------
@@ -46,8 +49,13 @@ class Module:
                 yield from ((f"{name}.{k}", v) for k, v in enumerate(value) if isinstance(v, Module))
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Every Parameter under its path, such as "0.weight"; one that is shared, once."""
-        found = {n: v for n, v in vars(self).items() if isinstance(v, Parameter)}
+        """Every Parameter under its path, such as "layers.0.weight"; one that is shared, once."""
+        found: dict[str, Parameter] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                found[name] = value
+            elif isinstance(value, (list, tuple)):
+                found.update({f"{name}.{k}": v for k, v in enumerate(value) if isinstance(v, Parameter)})
         for name, child in self.children():
             found.update({f"{name}.{n}": p for n, p in child.named_parameters().items()})
         once: dict[int, str] = {}
@@ -68,16 +76,22 @@ class Module:
         ------
         ArgumentError
             A name is missing or unknown, or a shape differs.
+        DTypeError
+            Numbers do not cast safely to a Parameter's dtype.
         """
         parameters = self.named_parameters()
         if set(state) != set(parameters):
             missing, unknown = sorted(set(parameters) - set(state)), sorted(set(state) - set(parameters))
             raise ArgumentError(f"the state lacks {missing} and has unknown {unknown}")
+        arrays = {name: as_numbers(state[name], name) for name in parameters}
         for name, parameter in parameters.items():
-            if np.shape(state[name]) != parameter.value.shape:
-                raise ArgumentError(f"{name} has shape {np.shape(state[name])}, expected {parameter.value.shape}")
+            array, held = arrays[name], parameter.value
+            if array.shape != held.shape:
+                raise ArgumentError(f"{name} has shape {array.shape}, expected {held.shape}")
+            if not np.can_cast(array.dtype, held.dtype, "same_kind"):
+                raise DTypeError(f"{name} is {array.dtype}, which does not cast safely to {held.dtype}")
         for name, parameter in parameters.items():
-            parameter.value = state[name]
+            parameter.value = arrays[name]
 
     def train(self, mode: bool = True) -> Module:
         """Switch to training; `eval` back."""
@@ -99,6 +113,7 @@ class Linear(Module):
     in_features, out_features : int
     bias : bool
     dtype : dtype
+        A floating one.
     rng : int or numpy.random.Generator, optional
         The weights are drawn uniformly within ±1/sqrt(in_features), as PyTorch's (He et al., 2015, with
         slope sqrt 5).
@@ -107,11 +122,18 @@ class Linear(Module):
     ----------
     weight : Parameter of shape (in, out)
     bias : Parameter of shape (out,), or None
+
+    Raises
+    ------
+    DTypeError
+        The dtype is not floating.
     """
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, dtype: Any = "float32", rng: Any = None
     ) -> None:
+        if dtype_name(dtype) not in FLOATS:
+            raise DTypeError(f"Linear with dtype {dtype}: expected one of {', '.join(FLOATS)}")
         rng = np.random.default_rng(rng)
         bound = 1 / math.sqrt(max(in_features, 1))
         draw = rng.uniform(-bound, bound, (in_features, out_features))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from .. import scalar as s
 from ..dims import Dim, Size, maximum, minimum
-from ..dtype import Shape, dtype_name, normalize_axis, promote, shape_text
+from ..dtype import Shape, dtype_name, normalize_axis, promote, require_equal, shape_text
 from ..errors import ArgumentError, DTypeError, IndexOutOfBounds, ShapeError
 from ..op import IndexTuple, Op, Operand, apply, register
 from ..operators import Operators
@@ -52,7 +53,12 @@ def _mask_refused() -> ArgumentError:
 
 
 def _size_or_none(value: Any) -> Any:
-    return value if value is None or isinstance(value, Dim) else int(value)
+    if value is None or isinstance(value, Dim):
+        return value
+    try:
+        return index(value)
+    except TypeError:
+        raise ArgumentError(f"a slice has {value!r}; expected integers, None or sizes") from None
 
 
 class Piece:
@@ -95,10 +101,7 @@ def pieces(shape: Shape, key: Key) -> list[Piece | None]:
 
 def _piece(size: Size, part: tuple[Any, ...], axis: int) -> Piece:
     if part[0] == "int":
-        place = part[1]
-        if isinstance(place, int) and isinstance(size, int) and not -size <= place < size:
-            raise IndexOutOfBounds(f"index {place} is out of bounds for axis {axis} with size {size}")
-        return Piece(size + place if isinstance(place, int) and place < 0 else place, 1, None)
+        return Piece(_place(size, part[1], axis), 1, None)
     _, start, stop, step = part
     step = 1 if step is None else step
     if isinstance(size, int) and all(p is None or isinstance(p, int) for p in (start, stop)):
@@ -107,22 +110,35 @@ def _piece(size: Size, part: tuple[Any, ...], axis: int) -> Piece:
     if step == 0:
         raise ArgumentError("a slice's step cannot be 0")
     if step < 0:
-        return _backwards(size, start, stop, step)
-    first = _clipped(0 if start is None else start, size)
-    last = _clipped(size if stop is None else stop, size)
+        # From the last element down to the place before the first.
+        first = size - 1 if start is None else _clipped(start, size, -1, size - 1)
+        last = -1 if stop is None else _clipped(stop, size, -1, size - 1)
+        return Piece(first, step, maximum((first - last - step - 1) // -step, 0))
+    first = 0 if start is None else _clipped(start, size, 0, size)
+    last = size if stop is None else _clipped(stop, size, 0, size)
     return Piece(first, step, maximum((last - first + step - 1) // step, 0))
 
 
-def _clipped(place: Size, size: Size) -> Size:
+def _place(size: Size, place: Size, axis: int) -> Size:
+    """An integer index counted from the front. Over a size not known yet it leaves a check for the call."""
+    complaint = f"index {place} is out of bounds for axis {axis} with size {size}"
+    negative = isinstance(place, int) and place < 0
+    needed = -place if negative else place + 1
+    if all(isinstance(n, int) for n in (size, place)):
+        if size - needed < 0:  # type: ignore[operator]
+            raise IndexOutOfBounds(complaint)
+    else:
+        # max(size, needed) == size says size >= needed in the words of an entry check.
+        require_equal(maximum(size, needed), size, complaint)
+        if not isinstance(place, int):
+            require_equal(maximum(place, 0), place, complaint)
+    return size + place if negative else place
+
+
+def _clipped(place: Size, size: Size, low: Size, high: Size) -> Size:
     if isinstance(place, int) and place < 0:
-        return maximum(size + place, 0)
-    return place if place == 0 else minimum(place, size)
-
-
-def _backwards(size: Size, start: Size | None, stop: Size | None, step: int) -> Piece:
-    if start is not None or stop is not None:
-        raise ShapeError("a slice that runs backwards over a size not known yet cannot have start or stop")
-    return Piece(size - 1, step, (size - step - 1) // -step)
+        return maximum(size + place, low)
+    return place if place == low else minimum(place, high)
 
 
 def _sliced_shape(found: list[Piece | None]) -> Shape:
@@ -345,7 +361,7 @@ def getitem(x: Any, key: Any) -> Any:
     """``x[key]``: integers, slices, None and ..., or one array of integers for the first axis."""
     if isinstance(key, (Operators, list, np.ndarray)):
         if not isinstance(key, Operators):
-            key = np.asarray(key)
+            key = np.asarray(_integers(key))
             if key.dtype == bool:
                 raise _mask_refused()
         return take(x, key, 0)
@@ -356,7 +372,12 @@ def getitem(x: Any, key: Any) -> Any:
 
 def check_index(indices: Any, size: Size) -> Any:
     """Integers counted from the front of an axis of `size`; a call with one outside raises IndexOutOfBounds."""
-    return apply(_check_index, indices, size=size)
+    return apply(_check_index, _integers(indices), size=size)
+
+
+def _integers(indices: Any) -> Any:
+    # An empty list has no dtype of its own: numpy would make floats of it.
+    return np.zeros(np.shape(indices), np.int64) if isinstance(indices, list) and np.size(indices) == 0 else indices
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
@@ -370,7 +391,13 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         return take(reshape(x, (-1,)), indices, 0)
     shape = x.shape if hasattr(x, "shape") else np.shape(x)
-    return apply(_gather, x, check_index(indices, shape[normalize_axis(axis, len(shape))]), axis=axis)
+    size = shape[normalize_axis(axis, len(shape))]
+    if isinstance(size, Dim) and not isinstance(indices, Operators):
+        # Numbers cannot be checked now against a size that the call decides: `x` takes them into its graph.
+        inside = x.__symnet_apply__(_check_index, (_integers(indices),), {"size": size})
+    else:
+        inside = check_index(indices, size)
+    return apply(_gather, x, inside, axis=axis)
 
 
 def one_hot(labels: Any, size: Size, dtype: Any = "float32") -> Any:

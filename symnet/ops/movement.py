@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ import numpy as np
 from .. import scalar as s
 from ..dims import Dim, Size, floordiv, product
 from ..dtype import Shape, normalize_axes, normalize_axis, require_equal, shape_text
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError, SymbolicUseError
+from ..graph import Literal
 from ..op import IndexTuple, Op, Operand, apply, register
 from ..scalar import Scalar
 from .elementwise import aligned
+
+Widths = tuple[tuple[int, int], ...]
 
 
 class Movement(Op):
@@ -31,6 +35,8 @@ class Reshape(Movement):
         complaint = f"cannot reshape {shape_text(x)} to {shape_text(shape)}"
         if sum(n == -1 for n in shape) > 1:
             raise ShapeError(f"{complaint}: only one size may be -1")
+        if any(isinstance(n, int) and n < -1 for n in shape):
+            raise ShapeError(f"{complaint}: a size is negative")
         if -1 not in shape:
             require_equal(total, known, complaint)
             return shape
@@ -202,26 +208,30 @@ class Concatenate(Movement):
 
 
 class Pad(Movement):
-    """Attributes `widths` (a pair for each axis) and `value`."""
+    """Attributes `widths` (a pair for each axis, or one for all) and `value`."""
 
-    def result_shape(self, x: Shape, *, widths: tuple[tuple[int, int], ...], value: float) -> Shape:  # type: ignore[override]
-        if len(widths) != len(x):
-            raise ShapeError(f"pad_width has {len(widths)} pairs, the value {len(x)} axes")
-        return tuple(n + before + after for n, (before, after) in zip(x, widths, strict=True))
+    def _pairs(self, rank: int, widths: Widths) -> Widths:
+        if len(widths) not in (1, rank):
+            raise ShapeError(f"pad_width has {len(widths)} pairs, the value {rank} axes")
+        return widths * rank if len(widths) == 1 else widths
 
-    def numpy(self, x: np.ndarray, *, widths: Any, value: float) -> Any:  # type: ignore[override]
-        return np.pad(x, widths, constant_values=value) if x.ndim else x
+    def result_shape(self, x: Shape, *, widths: Widths, value: Literal) -> Shape:  # type: ignore[override]
+        pairs = self._pairs(len(x), widths)
+        return tuple(n + before + after for n, (before, after) in zip(x, pairs, strict=True))
 
-    def grad(self, g: Any, y: Any, x: Any, *, widths: Any, value: float) -> tuple[Any, ...]:  # type: ignore[override]
+    def numpy(self, x: np.ndarray, *, widths: Widths, value: Literal) -> Any:  # type: ignore[override]
+        return np.pad(x, widths, constant_values=value.array.item()) if x.ndim else x
+
+    def grad(self, g: Any, y: Any, x: Any, *, widths: Widths, value: Literal) -> tuple[Any, ...]:  # type: ignore[override]
         from .indexing import getitem
 
-        key = tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths, strict=True))
-        return (getitem(g, key),)
+        pairs = self._pairs(len(x.shape), widths)
+        return (getitem(g, tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, pairs, strict=True))),)
 
-    def element(self, i: IndexTuple, x: Operand, *, widths: Any, value: float) -> Scalar:  # type: ignore[override]
+    def element(self, i: IndexTuple, x: Operand, *, widths: Widths, value: Literal) -> Scalar:  # type: ignore[override]
         inside: Scalar | None = None
         index: list[Size] = []
-        for k, n, (before, after) in zip(i, x.shape, widths, strict=True):
+        for k, n, (before, after) in zip(i, x.shape, self._pairs(len(i), widths), strict=True):
             place = (s.as_size(k) if isinstance(k, Scalar) else k) - before
             index.append(place)
             if before or after:
@@ -229,7 +239,7 @@ class Pad(Movement):
                 inside = test if inside is None else inside & test
         if inside is None:
             return x[tuple(index)]
-        return s.select(inside, x.where(inside, tuple(index)), s.const(value, x.dtype))
+        return s.select(inside, x.where(inside, tuple(index)), s.const(value.array.item(), x.dtype))
 
 
 _reshape, _transpose = register(Reshape("reshape")), register(Transpose("transpose"))
@@ -272,14 +282,20 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
 
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     """The value without axes of size 1."""
+    if axis is None:
+        # Decided now where it can be: numpy's answer would also drop an axis whose named size is 1 at the call.
+        with suppress(AttributeError, SymbolicUseError):
+            axis = tuple(k for k, n in enumerate(x.shape) if n == 1)
     return apply(_squeeze, x, axis=axis if axis is None or isinstance(axis, int) else tuple(axis))
 
 
-def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """The values one after the other along an axis."""
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    """The values one after the other along an axis; flattened first for None."""
     values = tuple(arrays)
     if not values:
         raise ShapeError("concatenate needs at least one value")
+    if axis is None:
+        values, axis = tuple(reshape(x, (-1,)) for x in values), 0
     return apply(_concatenate, *values, axis=axis)
 
 
@@ -297,12 +313,26 @@ def pad(x: Any, pad_width: Any, constant_values: float = 0) -> Any:
     pad_width : int, pair, or pair for each axis
         Elements before and after, as numpy's.
     constant_values : number
+
+    Raises
+    ------
+    ArgumentError
+        The widths are no integers, or not in pairs.
+    ShapeError
+        A width is negative, or there are pairs for another number of axes.
     """
-    rank = len(x.shape) if hasattr(x, "shape") else np.ndim(x)
-    pairs = np.broadcast_to(pad_width, (rank, 2))
+    widths = np.asarray(pad_width)
+    try:
+        pairs = np.broadcast_to(widths, (len(widths) if widths.ndim == 2 else 1, 2))
+    except ValueError:
+        raise ArgumentError(f"pad_width {pad_width}: expected an integer, a pair, or a pair for each axis") from None
+    if widths.dtype.kind not in "iu":
+        raise ArgumentError(f"pad_width {pad_width}: expected integers")
     if (pairs < 0).any():
         raise ShapeError(f"pad_width {pad_width} has a negative width")
-    return apply(_pad, x, widths=tuple((int(a), int(b)) for a, b in pairs), value=constant_values)
+    # A Literal keeps -0.0 apart from 0.0 where equal nodes are merged.
+    value = Literal(np.asarray(constant_values))
+    return apply(_pad, x, widths=tuple((int(a), int(b)) for a, b in pairs), value=value)
 
 
 def sum_to(x: Any, shape: Shape) -> Any:

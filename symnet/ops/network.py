@@ -81,9 +81,10 @@ class CrossEntropy(Composite):
         from .indexing import checked
 
         labels = checked(labels, logits.shape[-1])
-        top = np.max(logits, axis=-1, keepdims=True, initial=-np.inf)
-        total = np.log(np.sum(np.exp(logits - top), axis=-1)) + top[..., 0]
-        picked = np.take_along_axis(logits, labels[..., None], -1)[..., 0]
+        # Both parts are taken relative to the maximum: beside a large one their difference would be lost.
+        shifted = logits - np.max(logits, axis=-1, keepdims=True, initial=-np.inf)
+        total = np.log(np.sum(np.exp(shifted), axis=-1))
+        picked = np.take_along_axis(shifted, labels[..., None], -1)[..., 0]
         return np.mean(total - picked)
 
     def expand(self, logits: Any, labels: Any) -> Any:  # type: ignore[override]
