@@ -7,6 +7,7 @@ not run: the text is what the machine gets.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +15,17 @@ from typing import Any
 
 from symnet.dims import Dim, Extremum, Quotient, Size
 from symnet.errors import CompileError
-from symnet.scalar import BITS, FLOATS, TRANSCENDENTAL, Scalar
+from symnet.scalar import BITS, FLOATS, TRANSCENDENTAL, Scalar, variable
 
-from .loops import Buffer, Kernel, Loop, Statement, Store
+from .loops import Buffer, Kernel, Loop, Statement, Store, postorder
 from .targets import Target
 from .vector_math import expand
 from .words import Words
 
 LLVM_TYPE = {"bool": "i1", "int32": "i32", "int64": "i64", "float32": "float", "float64": "double"}
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
+# A loop body with more transcendental words than this calls them as functions.
+INLINED = 12
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,24 @@ class Bound:
 def emit_kernel(kernel: Kernel, name: str, target: Target) -> str:
     """The LLVM function `name` for a kernel."""
     return Emitter(kernel, target).function(name)
+
+
+def emit_function(op: str, dtype: str, lanes: int, target: Target) -> str:
+    """The LLVM function of a transcendental word, for kernels that call it; see :func:`called_functions`."""
+    arguments = ("x", "y")[: 2 if op in ("pow", "fmod") else 1]
+    emitter = Emitter(Kernel([], [], [], []), target)
+    emitter.variables = {name: Value(f"%{name}", lanes) for name in arguments}
+    scalars = tuple(variable(name, dtype) for name in arguments)
+    result = emitter.widen(emitter.value(expand(op, scalars, target.has_fma)), dtype, lanes)
+    type = vector_type(LLVM_TYPE[dtype], lanes)
+    parameters = ", ".join(f"{type} %{name}" for name in arguments)
+    head = f"define internal {type} @math.{op}.{dtype}.{lanes}({parameters}) #0 {{"
+    return "\n".join([head, "entry:", *emitter.scopes[0].lines, f"  ret {type} {result.ref}", "}"])
+
+
+def called_functions(text: str) -> set[tuple[str, str, int]]:
+    """The transcendental words (op, dtype, lanes) that a kernel's text calls."""
+    return {(op, dtype, int(lanes)) for op, dtype, lanes in re.findall(r"@math\.(\w+)\.(\w+)\.(\d+)\(", text)}
 
 
 def vector_type(element: str, lanes: int) -> str:
@@ -99,6 +120,7 @@ class Emitter:
         self.count = 0
         self.words = Words(self)
         self.needs_dummy = False
+        self.calls_functions = _most_transcendentals(kernel.body) > INLINED
 
     # -- the function --------------------------------------------------------------------------
 
@@ -288,11 +310,24 @@ class Emitter:
             if lazy:
                 self.branch(x)
             elif x.op in TRANSCENDENTAL:
-                value = self.value(expand(x.op, x.args, self.target.has_fma))
-                self.remember(x, value.ref, value.lanes, value.depth)
+                self.transcendental(x)
             else:
                 self.compute(x)
         return self.lookup(root)
+
+    def transcendental(self, x: Scalar) -> None:
+        """A polynomial in place; a call in a kernel that has many, or LLVM's time would outgrow the kernel."""
+        if not self.calls_functions:
+            value = self.value(expand(x.op, x.args, self.target.has_fma))
+            self.remember(x, value.ref, value.lanes, value.depth)
+            return
+        depth = self._depth(x.args)
+        values = [self.lookup(a) for a in x.args]
+        lanes = max(v.lanes for v in values)
+        type = vector_type(LLVM_TYPE[x.dtype], lanes)
+        arguments = ", ".join(f"{type} {self.widen(v, x.dtype, lanes).ref}" for v in values)
+        ref = self.emit(f"call {type} @math.{x.op}.{x.dtype}.{lanes}({arguments})", depth)
+        self.remember(x, ref, lanes, depth)
 
     def branch(self, x: Scalar) -> None:
         """A select whose first choice is computed only if some lane takes it."""
@@ -590,6 +625,15 @@ class Emitter:
         test = self.emit(f"icmp {'slt' if atom.kind == 'min' else 'sgt'} {type} {a.ref}, {b.ref}", depth)
         chosen = self.emit(f"select {vector_type('i1', lanes)} {test}, {type} {a.ref}, {type} {b.ref}", depth)
         return Value(chosen, lanes, depth)
+
+
+def _most_transcendentals(body: Sequence[Statement]) -> int:
+    """How many transcendental words the fullest single loop body has."""
+    stores = [s.value for s in body if isinstance(s, Store)]
+    loops = [s for s in body if isinstance(s, Loop)]
+    carried = [c.next for loop in loops for c in loop.carries if c.next is not None]
+    own = sum(x.op in TRANSCENDENTAL for x in postorder([*stores, *carried]))
+    return max([own, *(_most_transcendentals(loop.body) for loop in loops)])
 
 
 def _stored(body: Sequence[Statement]) -> Iterable[str]:

@@ -9,26 +9,19 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from symnet import scalar as s
 from symnet.dims import Dim, Size, product
 from symnet.dtype import Shape
-from symnet.graph import CONSTANT, EXTENT, PARAMETER, Graph, Node
-from symnet.op import IndexTuple, Operand
-from symnet.scalar import Scalar
+from symnet.graph import CONSTANT, PARAMETER, Graph, Node
+from symnet.op import IndexTuple
+from symnet.origin import Origin
 
+from .elements import Flattened, Formals, Group, Reader, address, fit, structure
 from .loops import Buffer, Kernel
 from .lower import Output, lower
 from .targets import Target
-
-
-class Group(Protocol):
-    """What fusion hands over; see ``passes/form_kernels.py``."""
-
-    kind: str
-    domain: Shape
-    nodes: list[Node]
 
 
 @dataclass
@@ -38,7 +31,10 @@ class Step:
     Attributes
     ----------
     kernel : Kernel
-    origin : str
+        Groups of one structure share it.
+    buffers : list of Buffer
+        What the kernel's buffers stand for, in their order.
+    origin : Origin or str
         The lines it comes from, for people.
     check : Node or None
         A check on data; the step stores a bool that must be true to go on.
@@ -47,7 +43,8 @@ class Step:
     """
 
     kernel: Kernel
-    origin: str
+    buffers: list[Buffer]
+    origin: Origin | str
     check: Node | None = None
     flag: str = ""
 
@@ -78,20 +75,6 @@ def plan_kernels(graph: Graph, groups: Sequence[Group], target: Target) -> Plan:
     return _Planner(graph, groups, target).plan_all()
 
 
-def strides(shape: Shape) -> list[Size]:
-    """Elements between neighbours along each axis of a C-contiguous array."""
-    return [product(shape[axis + 1 :]) for axis in range(len(shape))]
-
-
-def address(index: IndexTuple, shape: Shape) -> Size:
-    """The linear address of an index in a C-contiguous array; axes of size 1 do not count."""
-    total: Size = 0
-    for i, step, size in zip(index, strides(shape), shape, strict=True):
-        if size != 1:
-            total = total + (s.as_size(i) if isinstance(i, Scalar) else i) * step
-    return total
-
-
 class _Planner:
     def __init__(self, graph: Graph, groups: Sequence[Group], target: Target) -> None:
         self.graph, self.groups, self.target = graph, groups, target
@@ -102,6 +85,7 @@ class _Planner:
         self.stored: dict[Node, Buffer] = {}
         self.late_copies: list[tuple[Buffer, Node]] = []
         self.in_place: dict[Node, Node] = {}
+        self.kernels: dict[Any, Kernel] = {}
 
     def plan_all(self) -> Plan:
         self._leaves()
@@ -147,7 +131,7 @@ class _Planner:
             if node in self.group_of:
                 for reader in readers - {self.group_of[node]}:
                     before[reader].add(self.group_of[node])
-        checks = {k for k, g in enumerate(self.groups) if any(n.op.name == "check_index" for n in g.nodes)}
+        checks = {k for k, g in enumerate(self.groups) if any(n.op.checks_data for n in g.nodes)}
         urgent = _ancestors(checks, before)
         candidates = {v: p for p, v in self.graph.updates if self._may_store_in_place(p, v, urgent)}
         while True:
@@ -231,7 +215,7 @@ class _Planner:
                     self._buffer(source, "arena")
         for group in self.groups:
             for node in group.nodes:
-                if node.op.name == "check_index" and node not in self.stored:
+                if node.op.checks_data and node not in self.stored:
                     self._buffer(node, "arena")
 
     def _keep_aside(self, value: Node) -> None:
@@ -250,58 +234,63 @@ class _Planner:
         stored = [n for n in group.nodes if n in self.stored]
         if not stored:
             return
-        if group.nodes[0].op.name == "check_index":
+        if group.nodes[0].op.checks_data:
             self._check(group.nodes[0])
             return
-        view = _Flattened.of(group, self.graph) if group.kind == "map" else None
-        reader = _Reader(self, set(group.nodes), view)
+        formals = Formals()
+        key = structure(group, self.stored, formals)
+        if key not in self.kernels:
+            self.kernels[key] = self._kernel(group, stored, formals)
+        self._step(self.kernels[key], formals, self.graph.origin(group.nodes[-1]))
+
+    def _kernel(self, group: Group, stored: list[Node], formals: Formals) -> Kernel:
+        view = Flattened.of(group) if group.kind == "map" else None
+        reader = Reader(self.stored, set(group.nodes), view, formals)
         full = group.kind != "rows" or any(n.shape == group.domain for n in stored)
         domain_shape = reader.shape(group.domain) if full else group.domain[:-1]
-        domain = [(f"i{axis}", size) for axis, size in enumerate(domain_shape)]
-        index = tuple(Dim.named(name) if size != 1 else 0 for name, size in domain)
+        domain, index = _loops_over(domain_shape)
         outputs = []
         for node in stored:
-            place = _fit(index, domain_shape, reader.shape(node.shape))
-            buffer = self.stored[node]
-            outputs.append(Output(buffer, address(place, reader.shape(node.shape)), reader.value(node, place)))
+            shape = reader.shape(node.shape)
+            place = fit(index, domain_shape, shape)
+            outputs.append(Output(formals.of(self.stored[node]), address(place, shape), reader.value(node, place)))
         row_axis = domain[-1][0] if group.kind == "rows" and full else None
-        kernel = lower(domain, outputs, self.plan.buffers, self.target, row_axis)
-        origin = str(self.graph.origin(group.nodes[-1]))
-        self.plan.steps.append(Step(kernel, origin))
+        return lower(domain, outputs, formals.buffers(), self.target, row_axis)
+
+    def _step(
+        self, kernel: Kernel, formals: Formals, origin: Origin | str, check: Node | None = None, flag: str = ""
+    ) -> None:
+        actual = [formals.actual[b.name] for b in kernel.buffers]
+        self.plan.steps.append(Step(kernel, actual, origin, check, flag))
 
     def _check(self, node: Node) -> None:
         """Two kernels: are all indices inside; and the indices counted from the front."""
-        reader = _Reader(self, {node}, None)
+        formals, origin = Formals(), self.graph.origin(node)
+        reader = Reader(self.stored, {node}, None, formals)
         axes = [(f"k{axis}", size) for axis, size in enumerate(node.shape)]
         index = tuple(Dim.named(name) for name, _ in axes)
-        operand = reader.operand(node.inputs[0])
-        given = s.cast(operand[index], "int64")
+        given = s.cast(reader.operand(node.inputs[0])[index], "int64")
         size = s.index(node.attrs["size"])
         inside = (given >= -size) & (given < size)
         flag = self._add(Buffer(f"flag{node.index}", "bool", (), "arena"))
         all_inside = s.fold("and", axes, inside) if axes else inside
-        kernel = lower([], [Output(flag, 0, all_inside)], self.plan.buffers, self.target)
-        self.plan.steps.append(Step(kernel, str(self.graph.origin(node)), node, flag.name))
-        domain = [(f"i{axis}", size) for axis, size in enumerate(node.shape)]
-        place = tuple(Dim.named(name) for name, _ in domain)
-        output = Output(self.stored[node], address(place, node.shape), reader.value(node, place))
-        kernel = lower(domain, [output], self.plan.buffers, self.target)
-        self.plan.steps.append(Step(kernel, str(self.graph.origin(node))))
+        kernel = lower([], [Output(formals.of(flag), 0, all_inside)], formals.buffers(), self.target)
+        self._step(kernel, formals, origin, node, flag.name)
+        domain, place = _loops_over(node.shape)
+        output = Output(formals.of(self.stored[node]), address(place, node.shape), reader.value(node, place))
+        self._step(lower(domain, [output], formals.buffers(), self.target), formals, origin)
 
     def _copy(self, buffer: Buffer, node: Any) -> None:
         """Fill a buffer with a value that lives elsewhere."""
-        shape: Shape = (product(buffer.shape),)
-        name = Dim.named("i0")
+        formals = Formals()
+        shape = (product(buffer.shape),) if isinstance(node, _Stored) else buffer.shape
+        domain, index = _loops_over(shape)
         if isinstance(node, _Stored):
-            value = s.load(node.buffer.name, (name if shape[0] != 1 else 0,), buffer.dtype)
-            output = Output(buffer, name if shape[0] != 1 else 0, value)
-            domain: list[tuple[str, Size]] = [("i0", shape[0])]
+            value = s.load(formals.of(node.buffer).name, (address(index, shape),), buffer.dtype)
         else:
-            domain = [(f"i{axis}", size) for axis, size in enumerate(buffer.shape)]
-            index = tuple(Dim.named(n) if size != 1 else 0 for n, size in domain)
-            value = _Reader(self, set(), None).operand(node)[index]
-            output = Output(buffer, address(index, buffer.shape), value)
-        self.plan.steps.append(Step(lower(domain, [output], self.plan.buffers, self.target), "copy"))
+            value = Reader(self.stored, set(), None, formals).operand(node)[index]
+        output = Output(formals.of(buffer), address(index, shape), value)
+        self._step(lower(domain, [output], formals.buffers(), self.target), formals, "copy")
 
 
 @dataclass(frozen=True)
@@ -311,100 +300,10 @@ class _Stored:
     buffer: Buffer
 
 
-class _Reader:
-    """Scalar expressions for nodes: members of a group are computed, everything else is loaded."""
-
-    def __init__(self, planner: _Planner, members: set[Node], view: _Flattened | None) -> None:
-        self.planner, self.members, self.view = planner, members, view
-        self.memo: dict[Any, Scalar] = {}
-
-    def shape(self, shape: Shape) -> Shape:
-        return self.view.shape(shape) if self.view else shape
-
-    def operand(self, node: Node) -> Operand:
-        return Operand(self.shape(node.shape), node.dtype, lambda index, guard: self.value(node, index, guard))
-
-    def value(self, node: Node, index: IndexTuple, guard: Scalar | None = None) -> Scalar:
-        """The element of a node at an index."""
-        key = (node, index, guard)
-        if key not in self.memo:
-            self.memo[key] = self._value(node, index, guard)
-        return self.memo[key]
-
-    def _value(self, node: Node, index: IndexTuple, guard: Scalar | None) -> Scalar:
-        if node.literal is not None and node.shape == ():
-            return s.const(node.literal.item(), node.dtype)
-        if node.op is EXTENT:
-            return s.index(node.attrs["size"], node.dtype)
-        stored = self.planner.stored.get(node)
-        if stored is not None and node not in self.members:
-            return s.load(stored.name, (address(index, self.shape(node.shape)),), node.dtype, guard)
-        if node.op.name == "reshape":
-            return self._view(node, index, guard)
-        operands = [self._guarded(i, guard) for i in node.inputs]
-        return node.op.element(index, *operands, **node.attrs)
-
-    def _view(self, node: Node, index: IndexTuple, guard: Scalar | None) -> Scalar:
-        """A reshape: the same linear address in what it reshapes, which is in memory."""
-        base = node
-        while base.op.name == "reshape":
-            base = base.inputs[0]
-        stored = self.planner.stored.get(base)
-        if stored is not None and base not in self.members:
-            return s.load(stored.name, (address(index, self.shape(node.shape)),), node.dtype, guard)
-        return node.op.element(index, self._guarded(node.inputs[0], guard), **node.attrs)
-
-    def _guarded(self, node: Node, guard: Scalar | None) -> Operand:
-        if guard is None:
-            return self.operand(node)
-
-        def read(index: IndexTuple, own: Scalar | None) -> Scalar:
-            return self.value(node, index, guard if own is None else guard & own)
-
-        return Operand(self.shape(node.shape), node.dtype, read)
-
-
-class _Flattened:
-    """Axes that every array of a map walks in step are one axis: more lanes, fewer loops."""
-
-    def __init__(self, runs: list[tuple[int, int]], rank: int) -> None:
-        self.runs, self.rank = runs, rank
-
-    @staticmethod
-    def of(group: Group, graph: Graph) -> _Flattened | None:
-        """The flattening that a group allows; None if it computes more than element by element."""
-        rank = len(group.domain)
-        if rank < 2 or any(n.op.family != "elementwise" or n.shape != group.domain for n in group.nodes):
-            return None
-        members = set(group.nodes)
-        operands = {i for n in group.nodes for i in n.inputs if i not in members and i.shape != ()}
-        if any(o.op.family in ("movement", "indexing") and o.op.name != "reshape" for o in operands):
-            return None
-        padded = [(1,) * (rank - o.ndim) + o.shape for o in operands]
-        runs = [(0, 1)]
-        for axis in range(1, rank):
-            together = all((p[axis - 1] == 1) == (p[axis] == 1) for p in [*padded, group.domain])
-            if together:
-                runs[-1] = (runs[-1][0], axis + 1)
-            else:
-                runs.append((axis, axis + 1))
-        return _Flattened(runs, rank)
-
-    def shape(self, shape: Shape) -> Shape:
-        """A shape of the group or of one of its operands, flattened."""
-        if not shape:
-            return shape
-        padded = (1,) * (self.rank - len(shape)) + shape
-        return tuple(product(padded[a:b]) for a, b in self.runs)
-
-
-def _fit(index: IndexTuple, domain: Shape, shape: Shape) -> IndexTuple:
-    """The domain's index for a value of the domain's shape, or of its rows."""
-    if len(shape) == len(domain):
-        return tuple(0 if n == 1 else i for i, n in zip(index, shape, strict=True))
-    if len(shape) < len(domain):
-        return index[: len(shape)]
-    return (*index, *(0,) * (len(shape) - len(domain)))
+def _loops_over(shape: Shape) -> tuple[list[tuple[str, Size]], IndexTuple]:
+    """An index name for each axis, and the element they point at; an axis of size 1 has no index."""
+    domain = [(f"i{axis}", size) for axis, size in enumerate(shape)]
+    return domain, tuple(Dim.named(name) if size != 1 else 0 for name, size in domain)
 
 
 def _ancestors(of: set[int], before: Sequence[set[int]]) -> set[int]:

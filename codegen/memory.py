@@ -38,7 +38,7 @@ def plan_arena(plan: Plan) -> Arena:
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for step_number, step in enumerate(plan.steps):
-        for buffer in step.kernel.buffers:
+        for buffer in step.buffers:
             if buffer.space == "arena":
                 first.setdefault(buffer.name, step_number)
                 last[buffer.name] = step_number

@@ -115,7 +115,7 @@ class NativeProgram:
         try:
             interpret(self.graph, values, sizes)
         except IndexOutOfBounds as error:
-            return IndexOutOfBounds(f"{self.graph.origin(node)}: {error}")
+            return error
         return CompileError(f"native code refused data that numpy accepts, at {self.graph.origin(node)}")
 
     def llvm(self) -> str:
@@ -130,7 +130,10 @@ class NativeProgram:
 
     def loops(self) -> str:
         """The loop IR of every kernel, in the order they run."""
-        return "\n\n".join(f"# {step.origin}\n{step.kernel}" for step in self.assembly.plan.steps)
+        return "\n\n".join(
+            f"# {step.origin}\n# of {', '.join(b.name for b in step.buffers)}\n{step.kernel}"
+            for step in self.assembly.plan.steps
+        )
 
 
 def _aligned(array: np.ndarray) -> np.ndarray:

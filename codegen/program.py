@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from symnet.dims import Dim, Size
 from symnet.graph import Graph
 
-from .emit import Emitter, emit_kernel
+from .emit import Emitter, called_functions, emit_function, emit_kernel
 from .kernels import Group, Plan, Step, plan_kernels
 from .loops import Kernel, check
 from .memory import Arena, plan_arena
 from .targets import Target
 
 CHECKED_SIZES = 1
+# Kernels called by one function of the entry.
+PART = 64
 ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }'
 
 
@@ -38,74 +40,102 @@ class Assembly:
         self.dims = graph.dims()
         self.checks = [step.check for step in self.plan.steps if step.check is not None]
         self.extents: list[Size] = [size for node in graph.outputs for size in node.shape]
-        self.offsets = list(dict.fromkeys(o for o in self.arena.offsets.values() if isinstance(o, Dim)))
+        symbolic = dict.fromkeys(o for o in self.arena.offsets.values() if isinstance(o, Dim))
+        self.offsets = {offset: place for place, offset in enumerate(symbolic)}
+        leaves = [f"n{n.index}" for n in [*self.plan.parameters, *self.plan.constants]]
+        self.table = {name: k for k, name in enumerate([*self.plan.inputs, *leaves, *self.plan.results])}
         self.frame_size = len(self.dims) + 1 + len(self.extents) + len(self.offsets)
         self.functions: dict[str, str] = {}
+        self.emitted: dict[int, str] = {}
         self.text = self._text()
 
     def _text(self) -> str:
         calls = [(step, self._function(step.kernel)) for step in self.plan.steps]
-        entry = self._entry(calls)
-        return "\n\n".join([*self._definitions(), entry, self._plan_function(), ATTRIBUTES, ""])
+        return "\n\n".join([*self._definitions(), *self._entry(calls), self._plan_function(), ATTRIBUTES, ""])
 
     def _definitions(self) -> list[str]:
-        return [text.replace("@KERNEL(", f"@{name}(") for text, name in self.functions.items()]
+        called = sorted(called_functions("\n".join(self.functions)))
+        functions = [emit_function(op, dtype, lanes, self.target) for op, dtype, lanes in called]
+        return functions + [text.replace("@KERNEL(", f"@{name}(") for text, name in self.functions.items()]
 
     def _function(self, kernel: Kernel) -> str:
         """The function of a kernel; equal kernels share one."""
-        check(kernel)
-        text = emit_kernel(kernel, "KERNEL", self.target)
-        return self.functions.setdefault(text, f"kernel{len(self.functions)}")
+        if id(kernel) not in self.emitted:
+            check(kernel)
+            text = emit_kernel(kernel, "KERNEL", self.target)
+            self.emitted[id(kernel)] = self.functions.setdefault(text, f"kernel{len(self.functions)}")
+        return self.emitted[id(kernel)]
 
-    def _entry(self, calls: Sequence[tuple[Step, str]]) -> str:
+    def _entry(self, calls: Sequence[tuple[Step, str]]) -> list[str]:
+        """The entry, in parts: LLVM's time grows faster than a function's length."""
+        checks = iter(range(1, len(self.checks) + 1))
+        numbered = [(step, function, next(checks) if step.check is not None else 0) for step, function in calls]
+        parts = [numbered[k : k + PART] for k in range(0, len(numbered), PART)]
+        texts = [self._part(f"part{k}", part) for k, part in enumerate(parts)]
         lines = ["define i32 @entry(ptr %buffers, ptr %frame, ptr %arena) #0 {", "start:"]
-        where = self._pointers(lines)
-        for place, dim in enumerate(self.dims):
+        for k in range(len(parts)):
+            lines += [
+                f"  %status{k} = call i32 @part{k}(ptr %buffers, ptr %frame, ptr %arena)",
+                f"  %ended{k} = icmp eq i32 %status{k}, 0",
+                f"  br i1 %ended{k}, label %go{k}, label %fail{k}",
+                f"fail{k}:",
+                f"  ret i32 %status{k}",
+                f"go{k}:",
+            ]
+        return [*texts, "\n".join([*lines, "  ret i32 0", "}"])]
+
+    def _part(self, name: str, calls: Sequence[tuple[Step, str, int]]) -> str:
+        lines = [f"define internal i32 @{name}(ptr %buffers, ptr %frame, ptr %arena) #0 {{", "start:"]
+        known: dict[str, str] = {}
+        for step, function, number in calls:
+            arguments = [self._pointer(b.name, known, lines) for b in step.buffers]
+            arguments += [self._size(d, known, lines) for d in step.kernel.dims]
+            lines.append(f"  call void @{function}({', '.join(arguments)})")
+            if number:
+                flag = self._pointer(step.flag, known, lines)
+                lines += [
+                    f"  %check.{number} = load i8, {flag}",
+                    f"  %passed.{number} = icmp ne i8 %check.{number}, 0",
+                    f"  br i1 %passed.{number}, label %go.{number}, label %fail.{number}",
+                    f"fail.{number}:",
+                    f"  ret i32 {number}",
+                    f"go.{number}:",
+                ]
+        return "\n".join([*lines, "  ret i32 0", "}"])
+
+    def _size(self, dim: str, known: dict[str, str], lines: list[str]) -> str:
+        """A dim as an argument, loaded from the frame at its first use."""
+        if dim not in known:
+            place = self.dims.index(dim)
             lines += [
                 f"  %size.{place}.at = getelementptr i64, ptr %frame, i64 {place}",
                 f"  %size.{place} = load i64, ptr %size.{place}.at",
             ]
-            where[dim] = f"i64 %size.{place}"
-        failed = 0
-        for step, function in calls:
-            kernel = step.kernel
-            arguments = [where[b.name] for b in kernel.buffers] + [where[d] for d in kernel.dims]
-            lines.append(f"  call void @{function}({', '.join(arguments)})")
-            if step.check is not None:
-                failed += 1
-                flag = where[step.flag].removeprefix("ptr ")
-                lines += [
-                    f"  %check.{failed} = load i8, ptr {flag}",
-                    f"  %passed.{failed} = icmp ne i8 %check.{failed}, 0",
-                    f"  br i1 %passed.{failed}, label %go.{failed}, label %fail.{failed}",
-                    f"fail.{failed}:",
-                    f"  ret i32 {failed}",
-                    f"go.{failed}:",
-                ]
-        return "\n".join([*lines, "  ret i32 0", "}"])
+            known[dim] = f"i64 %size.{place}"
+        return known[dim]
 
-    def _pointers(self, lines: list[str]) -> dict[str, str]:
-        """Load every buffer's address; what an argument of a kernel call reads, by buffer name."""
-        where: dict[str, str] = {}
-        table = [*self.plan.inputs, *(f"n{n.index}" for n in [*self.plan.parameters, *self.plan.constants])]
-        for place, name in enumerate([*table, *self.plan.results]):
+    def _pointer(self, name: str, known: dict[str, str], lines: list[str]) -> str:
+        """A buffer's address as an argument, made at its first use."""
+        if name in known:
+            return known[name]
+        if name in self.table:
             lines += [
-                f"  %{name}.at = getelementptr ptr, ptr %buffers, i64 {place}",
+                f"  %{name}.at = getelementptr ptr, ptr %buffers, i64 {self.table[name]}",
                 f"  %{name} = load ptr, ptr %{name}.at",
             ]
-            where[name] = f"ptr %{name}"
-        first = len(self.dims) + 1 + len(self.extents)
-        for place in range(len(self.offsets)):
-            lines += [
-                f"  %offset{place}.at = getelementptr i64, ptr %frame, i64 {first + place}",
-                f"  %offset{place} = load i64, ptr %offset{place}.at",
-            ]
-        places = {offset: place for place, offset in enumerate(self.offsets)}
-        for name, offset in self.arena.offsets.items():
-            text = str(offset) if isinstance(offset, int) else f"%offset{places[offset]}"
+        else:
+            offset = self.arena.offsets[name]
+            text = str(offset)
+            if isinstance(offset, Dim):
+                place = len(self.dims) + 1 + len(self.extents) + self.offsets[offset]
+                text = f"%{name}.offset"
+                lines += [
+                    f"  {text}.at = getelementptr i64, ptr %frame, i64 {place}",
+                    f"  {text} = load i64, ptr {text}.at",
+                ]
             lines.append(f"  %{name} = getelementptr i8, ptr %arena, i64 {text}")
-            where[name] = f"ptr %{name}"
-        return where
+        known[name] = f"ptr %{name}"
+        return known[name]
 
     def _plan_function(self) -> str:
         """Check what inference assumed of the sizes, then fill the frame."""

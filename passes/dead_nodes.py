@@ -13,7 +13,8 @@ def eliminate_dead_nodes(graph: Graph) -> Graph:
     requires: nothing.
     preserves: everything live; inputs stay even if nothing reads them.
     """
-    return graph.rewrite(_keep, graph.live())
+    live = graph.live()
+    return graph if len(live) == len(graph.nodes) else graph.rewrite(_keep, live)
 
 
 def _keep(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> None:

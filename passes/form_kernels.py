@@ -15,7 +15,6 @@ from symnet.graph import Graph, Node
 LIMIT = 48
 # Read in place by whoever uses them: an index is changed, nothing is computed.
 LAZY = {"transpose", "expand_dims", "squeeze", "broadcast_to", "getitem", "one_hot", "identity"}
-ALONE = {"check_index"}
 COSTLY = {"exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "power", "sigmoid", "softplus", "divide", "sqrt"}
 
 
@@ -121,7 +120,7 @@ class _Former:
         self.groups.append(_started(node))
 
     def _joins(self, node: Node, group: Group, inside: list[tuple[Node, str]]) -> bool:
-        if group.closed or node.op.name in ALONE or len(group.nodes) >= LIMIT or any(h == "view" for _, h in inside):
+        if group.closed or node.op.checks_data or len(group.nodes) >= LIMIT or any(h == "view" for _, h in inside):
             return False
         if group.kind == "rows":
             return self._joins_rows(node, group)
@@ -196,7 +195,7 @@ class _Former:
 
 
 def _started(node: Node) -> Group:
-    if node.op.name in ALONE:
+    if node.op.checks_data:
         return Group("map", node.shape, [node], closed=True)
     if _reduces_last(node):
         return Group("rows", node.inputs[0].shape, [node])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -116,15 +117,16 @@ def run_passes(graph: Graph, passes: Sequence[Pass], check: bool = False) -> tup
     """
     report = Report()
     for step in passes:
-        before, start = len(graph.nodes), time.perf_counter()
-        graph = step(graph)
+        given, fired, start = graph, Counter(graph.fired), time.perf_counter()
+        graph = step(given)
         elapsed = (time.perf_counter() - start) * 1e3
         name = getattr(step, "__name__", str(step))
         if not isinstance(graph, Graph):
             raise GraphError(f"the pass {name} returned {type(graph).__name__}; expected a Graph")
         if check:
             graph.check()
-        report.passes.append(PassRecord(name, before, len(graph.nodes), elapsed, dict(graph.fired)))
+        new = graph.fired - fired if graph is given else graph.fired
+        report.passes.append(PassRecord(name, len(given.nodes), len(graph.nodes), elapsed, dict(new)))
     return graph, report
 
 

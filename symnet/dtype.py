@@ -143,8 +143,15 @@ def _broadcast_two(a: Shape, b: Shape, all_shapes: tuple[Shape, ...]) -> Shape:
         return a
     rank = max(len(a), len(b))
     a, b = (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
-    complaint = f"shapes {' and '.join(map(shape_text, all_shapes))} do not broadcast"
-    return tuple(n if m == 1 else m if n == 1 else require_equal(m, n, complaint) for m, n in zip(a, b, strict=True))
+    return tuple([_meet(m, n, all_shapes) for m, n in zip(a, b, strict=True)])
+
+
+def _meet(m: Size, n: Size, shapes: tuple[Shape, ...]) -> Size:
+    if m == 1 or m == n:
+        return n
+    if n == 1:
+        return m
+    return require_equal(m, n, f"shapes {' and '.join(map(shape_text, shapes))} do not broadcast")
 
 
 def normalize_axis(axis: int, ndim: int) -> int:

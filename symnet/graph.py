@@ -133,6 +133,8 @@ class Graph:
         Pairs parameter, new value. All new values are computed from the old ones.
     checks : dict of (size, size) to Origin
         Equalities the inference assumed; tested at each call before anything is computed.
+    data_checks : list of Node
+        Checks on data that the declared program makes; they stay when their readers go.
     fired : Counter
         The rewrite rules that made this graph, counted by the pass that returned it.
     """
@@ -143,6 +145,7 @@ class Graph:
         self.outputs: list[Node] = []
         self.updates: list[tuple[Node, Node]] = []
         self.checks: dict[tuple[Size, Size], Origin] = {}
+        self.data_checks: list[Node] = []
         self.fired: Counter[str] = Counter()
         self._interned: dict[Any, Node] = {}
         self._origins: dict[Node, Origin] = {}
@@ -208,7 +211,7 @@ class Graph:
         return self.constant(number_as(arg, dtype), dtype)
 
     def _intern(self, op: Op, inputs: tuple[Node, ...], attrs: Attrs, type: Type) -> Node:
-        key = (op, inputs, tuple(attrs.items()), type)
+        key = (op, inputs, tuple(attrs.items()) if attrs else (), type)
         node = self._interned.get(key)
         if node is None:
             node = Node()
@@ -237,11 +240,11 @@ class Graph:
     # -- walking and rewriting -----------------------------------------------------------------
 
     def roots(self) -> list[Node]:
-        """The nodes that must be computed: outputs and new parameter values."""
-        return self.outputs + [value for _, value in self.updates]
+        """The nodes that must be computed: outputs, new parameter values and checks on data."""
+        return self.outputs + [value for _, value in self.updates] + self.data_checks
 
     def live(self) -> list[Node]:
-        """The nodes that the roots need, checks on data included, in order of computation."""
+        """The nodes that the roots need, in order of computation."""
         needed = {*self.roots(), *self.inputs, *(p for p, _ in self.updates)}
         for node in reversed(self.nodes):
             if node in needed:
@@ -265,18 +268,22 @@ class Graph:
         new = Graph()
         image: dict[Node, Node] = {}
         for node in self.nodes if nodes is None else nodes:
-            inputs = tuple(image[i] for i in node.inputs)
-            with new.writing(self._origins[node]):
-                made = rule(new, node, inputs)
-                if made is not None and made.type != node.type and node.op not in (INPUT, PARAMETER):
-                    raise GraphError(f"a rewrite changed {node!r} to {made!r} of another type")
-                image[node] = made if made is not None else new._intern(node.op, inputs, node.attrs, node.type)
-                if made is not None:
-                    new._origins[made] = Origin.union(new._origins[made], self._origins[node])
+            inputs = tuple([image[i] for i in node.inputs])
+            new._writing = origin = self._origins[node]
+            made = rule(new, node, inputs)
+            if made is None:
+                image[node] = new._intern(node.op, inputs, node.attrs, node.type)
+                continue
+            if made.type != node.type and node.op not in (INPUT, PARAMETER):
+                raise GraphError(f"a rewrite changed {node!r} to {made!r} of another type")
+            new._origins[made] = Origin.union(new._origins[made], origin)
+            image[node] = made
+        new._writing = None
         new.inputs = [image[n] for n in self.inputs]
         new.outputs = [image[n] for n in self.outputs]
         new.updates = [(image[p], image[v]) for p, v in self.updates]
         new.checks = dict(self.checks)
+        new.data_checks = [n for n in dict.fromkeys(image[c] for c in self.data_checks) if n.op.checks_data]
         return new
 
     # -- reading -------------------------------------------------------------------------------

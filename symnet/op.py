@@ -49,10 +49,14 @@ class Op:
         Unique; what the graph's text shows.
     family : str
         "leaf", "elementwise", "reduction", "contraction", "movement", "indexing" or "composite".
+    checks_data : bool
+        Whether its numpy answer refuses some values of its operand, so that it must run even if nothing
+        reads it.
     """
 
     name: str
     family: str
+    checks_data: bool = False
 
     def __init__(self, name: str, family: str) -> None:
         self.name, self.family = name, family

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from .graph import CONSTANT, EXTENT, Graph, Node, bind_sizes
+from .errors import SymnetError
+from .graph import CONSTANT, EXTENT, Graph, Node, bind_sizes, located
 
 
 def run_nodes(
@@ -43,7 +44,10 @@ def _answer(node: Node, found: Mapping[Node, np.ndarray], sizes: Mapping[str, in
     if node.op is EXTENT:
         return np.asarray(bind_sizes(node.attrs["size"], sizes), node.dtype)
     attrs = {k: bind_sizes(v, sizes) for k, v in node.attrs.items()}
-    result = node.op.numpy(*(found[i] for i in node.inputs), **attrs)
+    try:
+        result = node.op.numpy(*(found[i] for i in node.inputs), **attrs)
+    except SymnetError as error:
+        raise located(error, node.op, node.graph.origin(node)) from None
     return np.asarray(result).astype(node.dtype, copy=False)
 
 

@@ -67,6 +67,7 @@ def specialize(
     graph.outputs = [builder.node(e) for e in outputs]
     for parameter, expr in updates:
         graph.updates.append((builder.leaf(parameter), builder.update(parameter, expr)))
+    graph.data_checks = [n for n in graph.live() if n.op.checks_data]
     return graph.rewrite(_without_marks) if builder.marked else graph
 
 

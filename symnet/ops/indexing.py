@@ -244,6 +244,8 @@ def checked(indices: np.ndarray, size: int) -> np.ndarray:
 class CheckIndex(Op):
     """Integers that must be inside an axis of `size`, counted from its front. Data-dependent check."""
 
+    checks_data = True
+
     def __init__(self) -> None:
         super().__init__("check_index", "indexing")
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import scalar as s
-from ..dims import Dim, Size, product
-from ..dtype import Shape, floating, normalize_axes, normalize_axis
+from ..dims import Dim, Size, maximum, product
+from ..dtype import Shape, floating, normalize_axes, normalize_axis, require_equal, shape_text
 from ..errors import ShapeError
 from ..op import Composite, IndexTuple, Op, Operand, apply, register
 from ..scalar import Scalar
@@ -23,6 +23,13 @@ def reduced_shape(x: Shape, axis: Axis, keepdims: bool) -> Shape:
     """The shape of a reduction of `x`."""
     axes = normalize_axes(axis, len(x))
     return tuple(1 if k in axes else n for k, n in enumerate(x) if keepdims or k not in axes)
+
+
+def require_elements(name: str, x: Shape, axis: Axis) -> None:
+    """Refuse axes without elements; where a size is not known yet it becomes a check at the call."""
+    for k in normalize_axes(axis, len(x)):
+        complaint = f"{name} over no elements: the operand has shape {shape_text(x)}"
+        require_equal(maximum(x[k], 1), x[k], complaint)
 
 
 def restore(y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
@@ -45,9 +52,8 @@ class Reduction(Op):
 
     def result_shape(self, x: Shape, *, axis: Axis, keepdims: bool) -> Shape:  # type: ignore[override]
         shape = reduced_shape(x, axis, keepdims)
-        empty = 0 in [x[k] for k in normalize_axes(axis, len(x))]
-        if self.fold in ("max", "min") and empty and 0 not in shape:
-            raise ShapeError(f"{self.name} over no elements: the operand has shape {x}")
+        if self.fold in ("max", "min") and 0 not in shape:
+            require_elements(self.name, x, axis)
         return shape
 
     def numpy(self, x: np.ndarray, *, axis: Axis, keepdims: bool) -> Any:  # type: ignore[override]
@@ -85,8 +91,7 @@ class ArgReduction(Op):
         return "int64"
 
     def result_shape(self, x: Shape, *, axis: int, keepdims: bool) -> Shape:  # type: ignore[override]
-        if x[normalize_axis(axis, len(x))] == 0:
-            raise ShapeError(f"{self.name} over no elements: the operand has shape {x}")
+        require_elements(self.name, x, axis)
         return reduced_shape(x, axis, keepdims)
 
     def numpy(self, x: np.ndarray, *, axis: int, keepdims: bool) -> Any:  # type: ignore[override]
