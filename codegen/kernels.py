@@ -264,17 +264,15 @@ class _Planner:
         self.plan.steps.append(Step(kernel, actual, origin, check, flag))
 
     def _check(self, node: Node) -> None:
-        """Two kernels: are all indices inside; and the indices counted from the front."""
+        """Two kernels: do all elements pass; and the value that readers get."""
         formals, origin = Formals(), self.graph.origin(node)
         reader = Reader(self.stored, {node}, None, formals)
         axes = [(f"k{axis}", size) for axis, size in enumerate(node.shape)]
         index = tuple(Dim.named(name) for name, _ in axes)
-        given = s.cast(reader.operand(node.inputs[0])[index], "int64")
-        size = s.index(node.attrs["size"])
-        inside = (given >= -size) & (given < size)
+        passes = node.op.holds(index, *map(reader.operand, node.inputs), **node.attrs)
         flag = self._add(Buffer(f"flag{node.index}", "bool", (), "arena"))
-        all_inside = s.fold("and", axes, inside) if axes else inside
-        kernel = lower([], [Output(formals.of(flag), 0, all_inside)], formals.buffers(), self.target)
+        all_pass = s.fold("and", axes, passes) if axes else passes
+        kernel = lower([], [Output(formals.of(flag), 0, all_pass)], formals.buffers(), self.target)
         self._step(kernel, formals, origin, node, flag.name)
         domain, place = _loops_over(node.shape)
         output = Output(formals.of(self.stored[node]), address(place, node.shape), reader.value(node, place))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from symnet.dtype import Type
-from symnet.errors import CompileError, IndexOutOfBounds, ShapeError
+from symnet.errors import CompileError, ShapeError, SymnetError
 from symnet.graph import Graph
 from symnet.reference import interpret
 
@@ -114,7 +114,7 @@ class NativeProgram:
         node = self.assembly.checks[status - 1]
         try:
             interpret(self.graph, values, sizes)
-        except IndexOutOfBounds as error:
+        except SymnetError as error:
             return error
         return CompileError(f"native code refused data that numpy accepts, at {self.graph.origin(node)}")
 

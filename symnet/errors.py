@@ -23,6 +23,10 @@ class ArgumentError(SymnetError, TypeError):
     """A call with a missing, unknown or doubled argument, or an argument that is not a number."""
 
 
+class NegativeExponent(SymnetError, ValueError):
+    """An integer raised to a negative integer power, which numpy refuses too."""
+
+
 class GradientError(SymnetError, ValueError):
     """A gradient that is not defined: a non-scalar expression, or nothing connects it to `wrt`."""
 

@@ -179,7 +179,7 @@ class Graph:
         try:
             wanted = op.operand_dtypes(*map(dtype_of, args), **attrs)
             nodes = tuple(self._operand(a, d) for a, d in zip(args, wanted, strict=True))
-            return self.insert(op, nodes, attrs)
+            return self.insert(op, op.guarded(*nodes, **attrs), attrs)
         except SymnetError as error:
             raise located(error, op, self._writing or Origin([here()])) from None
 

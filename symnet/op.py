@@ -70,6 +70,10 @@ class Op:
         """The dtype of the result, given the operands' after their casts. Default: that of the first."""
         return dtypes[0]
 
+    def guarded(self, *operands: Any, **attrs: Any) -> tuple[Any, ...]:
+        """The operands, cast already, with the checks on data that the op needs. Default: as they are."""
+        return operands
+
     def result_shape(self, *shapes: Shape, **attrs: Any) -> Shape:
         """The shape of the result. Raises ShapeError where the operands cannot fit."""
         raise NotImplementedError(f"op {self.name} has no shape rule")
@@ -89,6 +93,10 @@ class Op:
     def element(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
         """Element `i` of the result as a scalar expression."""
         raise NotImplementedError(f"op {self.name} has no element rule")
+
+    def holds(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
+        """Of an op that checks data: whether element `i` passes, as a bool."""
+        raise NotImplementedError(f"op {self.name} has no check")
 
 
 class Composite(Op):

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import scalar as s
 from ..dtype import FLOATS, Shape, broadcast, dtype_name, promote
-from ..errors import DTypeError
+from ..errors import DTypeError, NegativeExponent
 from ..op import IndexTuple, Op, Operand, apply, float_operands, register
 from ..scalar import Scalar
 
@@ -226,7 +226,56 @@ def _power_grad(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return g * b * power(a, b - 1), g * where(equal(a, 0.0), 0.0, y * log(safe))
 
 
-power = elementwise("power", operands=_power_dtypes, numpy=np.power, element=_power, grad=_power_grad)
+def _numpy_power(a: np.ndarray, b: np.ndarray) -> Any:
+    try:
+        return np.power(a, b)
+    except ValueError as error:
+        raise NegativeExponent(str(error)) from None
+
+
+class CheckExponent(Elementwise):
+    """Integer exponents, none of which may be negative. Data-dependent check."""
+
+    checks_data = True
+
+    def __init__(self) -> None:
+        super().__init__("check_exponent", numpy=self._checked, element=lambda b: b)
+
+    @staticmethod
+    def _checked(b: np.ndarray) -> np.ndarray:
+        _numpy_power(np.ones((), b.dtype), b)
+        return b
+
+    def holds(self, i: IndexTuple, b: Operand) -> Scalar:  # type: ignore[override]
+        return b[i] >= 0
+
+
+class Power(Elementwise):
+    """numpy's power: of integers, the exponents are checked."""
+
+    def guarded(self, a: Any, b: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        if b.dtype in FLOATS or b.op is _check_exponent:
+            return a, b
+        if b.literal is not None:
+            _check_exponent.numpy(b.literal)
+            return a, b
+        return a, apply(_check_exponent, b)
+
+
+_check_exponent = register(CheckExponent())
+_power_op = register(Power("power", operands=_power_dtypes, numpy=_numpy_power, element=_power, grad=_power_grad))
+
+
+def power(a: Any, b: Any) -> Any:
+    """Element-wise `power`, broadcasting as numpy does.
+
+    Raises
+    ------
+    NegativeExponent
+        An integer to a negative integer power.
+    """
+    return apply(_power_op, a, b)
+
 
 # -- comparisons and choice ----------------------------------------------------------------------
 equal = elementwise("equal", result="bool", numpy=np.equal, element=s.eq)

@@ -263,6 +263,9 @@ class CheckIndex(Op):
     def grad(self, g: Any, y: Any, x: Any, **attrs: Any) -> tuple[Any, ...]:
         return (None,)
 
+    def holds(self, i: IndexTuple, indices: Operand, *, size: Size) -> Scalar:  # type: ignore[override]
+        return (indices[i] >= -s.index(size)) & (indices[i] < s.index(size))
+
     def element(self, i: IndexTuple, indices: Operand, *, size: Size) -> Scalar:  # type: ignore[override]
         place = indices[i]
         return s.select(place < 0, place + s.index(size), place)
