@@ -34,7 +34,7 @@ class Buffer:
     dtype : str
     shape : tuple of sizes
     space : str
-        "input", "parameter", "result", "constant" or "arena".
+        "input", "parameter", "result", "constant" or "arena"; "argument" in a kernel, which may stand for any.
     """
 
     name: str

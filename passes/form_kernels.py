@@ -13,6 +13,8 @@ from symnet.graph import Graph, Node
 
 # More nodes than this in one kernel make LLVM's time grow faster than the kernel.
 LIMIT = 48
+# Movements read in place, one through the other; the next gets memory of its own.
+DEEPEST = 8
 # Read in place by whoever uses them: an index is changed, nothing is computed.
 LAZY = {"transpose", "expand_dims", "squeeze", "broadcast_to", "getitem", "one_hot", "identity"}
 COSTLY = {"exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "power", "sigmoid", "softplus", "divide", "sqrt"}
@@ -51,9 +53,15 @@ def form_kernels(graph: Graph) -> list[Group]:
 
 
 def materialized_views(graph: Graph) -> set[Node]:
-    """Movement nodes that need memory of their own: results, and right operands that stand on their side."""
+    """Movement nodes that need memory of their own: results, right operands that stand on their side, deep chains."""
     wanted = set(graph.roots())
+    depth: dict[Node, int] = {}
     for node in graph.nodes:
+        if node.op.name in LAZY:
+            depth[node] = 1 + max(depth.get(i, 0) for i in node.inputs)
+            if depth[node] == DEEPEST:
+                wanted.add(node)
+                depth[node] = 0
         if node.op.family == "contraction" and len(node.inputs[1].shape) >= 2 and _swaps_last(node.inputs[1]):
             wanted.add(node.inputs[1])
     return wanted
@@ -181,10 +189,24 @@ class _Former:
         readers.discard(index)
         return readers.pop() if len(readers) == 1 else None
 
+    def _is_read_at_several_places(self, group: Group, reader: Group) -> bool:
+        """Whether sinking would compute an element twice, and a chain of such groups 2^n times."""
+        members = set(group.nodes)
+        reads = [
+            how
+            for node in reader.nodes
+            for operand in dict.fromkeys(node.inputs)
+            for base, how in self._bases(operand)
+            if base in members
+        ]
+        return len(reads) > 1 and any(how != "direct" for how in reads)
+
     def _may_sink(self, group: Group, reader: Group) -> bool:
         if reader.closed:
             return False
         if reader.kind == "map":
+            if self._is_read_at_several_places(group, reader):
+                return False
             return group.domain == reader.domain or not _costly(group)
         first = reader.nodes[0]
         if reader.kind == "rows":

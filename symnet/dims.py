@@ -201,11 +201,40 @@ def _extremum(kind: str, choose: Callable[[int, int], int], a: Size, b: Size) ->
     difference = a - b
     if isinstance(difference, int):
         return a if choose(difference, 0) == difference else b
-    # Names stand for sizes and indices, which are never negative: a sum of them is not either.
-    for sign, sure in ((1, a), (-1, b)):
-        if all(sign * c > 0 and all(isinstance(atom, str) for atom in m) for m, c in difference.terms):
-            return sure if kind == "max" else b if sure is a else a
+    if _never_negative(difference):
+        return a if kind == "max" else b
+    if _never_negative(difference * -1):
+        return b if kind == "max" else a
+    if kind == "max" and b == 0 and isinstance(a, Dim):
+        return Dim.named(Extremum(kind, _without_inner_zero(a), 0))
     return Dim.named(Extremum(kind, a, b))
+
+
+def _never_negative(size: Size) -> bool:
+    """Whether a size cannot be below 0: names stand for sizes and indices, which never are."""
+    if isinstance(size, int):
+        return size >= 0
+    return all(c > 0 and all(map(_atom_never_negative, m)) for m, c in size.terms)
+
+
+def _atom_never_negative(atom: Hashable) -> bool:
+    if isinstance(atom, Extremum):
+        either = any if atom.kind == "max" else all
+        return either(map(_never_negative, (atom.a, atom.b)))
+    if isinstance(atom, Quotient):
+        return _never_negative(atom.numerator) and _never_negative(atom.denominator)
+    return isinstance(atom, str)
+
+
+def _without_inner_zero(a: Dim) -> Size:
+    """In max(a, 0): max(x, 0) - n, n >= 0, may as well be x - n, so that repeated slices do not nest."""
+    (monomial, coefficient), *rest = a.terms
+    inner = monomial[0] if len(monomial) == 1 else None
+    constant = rest[0][1] if rest and rest[0][0] == () else 0
+    if isinstance(inner, Extremum) and (inner.kind, inner.b, coefficient) == ("max", 0, 1):
+        if len(rest) == (constant != 0) and constant <= 0:
+            return inner.a + constant
+    return a
 
 
 def product(sizes: Iterable[Size]) -> Size:

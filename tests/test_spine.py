@@ -279,17 +279,6 @@ def test_stable_formulas_and_their_gradients() -> None:
         assert np.isfinite(slopes).all(), name
 
 
-def test_a_chain_of_many_nodes() -> None:
-    x = Variable("x", shape=("n",), dtype="float64")
-    y = x
-    for _ in range(5000):
-        y = y + 0.5 * x
-    f = compile([y, grad(y.sum(), x)])
-    value, slope = f(np.ones(3))
-    np.testing.assert_allclose(value, np.full(3, 2501.0))
-    np.testing.assert_allclose(slope, np.full(3, 2501.0))
-
-
 def test_warmup_compiles_without_a_call() -> None:
     f = lecture().warmup(A=((5,), "float32"), B=np.zeros(5, "float32"))
     assert f.n_compiles == 1
