@@ -231,9 +231,9 @@ def _without_inner_zero(a: Dim) -> Size:
     (monomial, coefficient), *rest = a.terms
     inner = monomial[0] if len(monomial) == 1 else None
     constant = rest[0][1] if rest and rest[0][0] == () else 0
-    if isinstance(inner, Extremum) and (inner.kind, inner.b, coefficient) == ("max", 0, 1):
-        if len(rest) == (constant != 0) and constant <= 0:
-            return inner.a + constant
+    alone = coefficient == 1 and len(rest) == (constant != 0) and constant <= 0
+    if alone and isinstance(inner, Extremum) and (inner.kind, inner.b) == ("max", 0):
+        return inner.a + constant
     return a
 
 
