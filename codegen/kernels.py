@@ -19,8 +19,8 @@ from symnet.op import IndexTuple
 from symnet.origin import Origin
 
 from .elements import Flattened, Formals, Group, Reader, address, fit, structure
-from .loops import Buffer, Kernel
-from .lower import Output, lower
+from .loops import Buffer, Kernel, Output
+from .lower import lower
 from .targets import Target
 
 

@@ -43,6 +43,15 @@ class Buffer:
     space: str
 
 
+@dataclass(frozen=True)
+class Output:
+    """A value to store: where, as an address in a buffer, and what, over the domain's indices."""
+
+    buffer: Buffer
+    address: Size
+    value: Scalar
+
+
 @dataclass
 class Carry:
     """A value that a loop hands from one iteration to the next; read inside and after as a variable."""

@@ -17,18 +17,10 @@ from symnet import scalar as s
 from symnet.dims import Dim, Size, names, substitute
 from symnet.scalar import FLOATS, Scalar
 
-from .loops import Buffer, Carry, Kernel, Loop, Statement, Store, postorder, replace, scalars_in
-from .schedule import Axes, Schedule, choose
+from .loops import Buffer, Carry, Kernel, Loop, Output, Statement, Store, postorder, replace, scalars_in
+from .reuse import kept_values
+from .schedule import Axes, Schedule, choose, for_sweep
 from .targets import Target
-
-
-@dataclass(frozen=True)
-class Output:
-    """A value to store: where, as an address in a buffer, and what, over the domain's indices."""
-
-    buffer: Buffer
-    address: Size
-    value: Scalar
 
 
 def lower(
@@ -328,21 +320,21 @@ class _Lowering:
         outer = [(n, extent) for n, extent in self.domain if n != inner]
         values = [o.value for o in self.outputs]
         lanes = self.target.lanes(max([s.BITS[x.dtype] for x in postorder(values) if x.dtype in FLOATS] or [32]))
-        words = max(len(postorder(values)), 1)
-        vectors = 1 if words > 40 or (isinstance(size, int) and size < 2 * lanes) else 2
-        schedule = Schedule(inner, lanes, vectors, horizontal=True)
+        outputs, kept = kept_values(self.outputs, self.level, inner)
 
         def row(at: dict[str, Size]) -> list[Statement]:
             statements: list[Statement] = []
             known: dict[Scalar, Scalar] = {}
             for level in range(1, max(self.level.values()) + 2):
                 folds = [f for f in self.folds if self.level[f] == level]
-                stores = [o for o in self.outputs if self._needs(o) == level - 1 and inner in names(o.address)]
+                stores = [o for o in outputs if self._needs(o) == level - 1 and inner in names(o.address)]
+                stores += kept.get(level, [])
                 if folds or stores:
+                    schedule = for_sweep(inner, size, lanes, [*(f.args[0] for f in folds), *(o.value for o in stores)])
                     sweep, results = self._sweep((inner, size), folds, at, known, schedule, stores)
                     statements += sweep
                     known.update(results)
-            return statements + self._stores(at, known, [o for o in self.outputs if inner not in names(o.address)])
+            return statements + self._stores(at, known, [o for o in outputs if inner not in names(o.address)])
 
         return self._around(outer, {}, row)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symnet.dims import Dim, Size, names
-from symnet.scalar import BITS, Scalar
+from symnet.scalar import BITS, TRANSCENDENTAL, Scalar
 
 from .loops import postorder, scalars_in
 from .targets import Target
@@ -73,6 +73,20 @@ def choose(
         rows = min(target.tile_rows, extent) if isinstance(extent, int) else target.tile_rows
         rows = max(1, min(rows, LARGEST_BODY // (words * vectors)))
     return Schedule(vector, lanes, vectors, row if rows > 1 else None, rows)
+
+
+def for_sweep(axis: str, size: Size, lanes: int, values: Sequence[Scalar]) -> Schedule:
+    """The schedule of one sweep along a row that computes `values`.
+
+    A light body runs in several vectors at once: a fold waits for its own last result, and only other
+    accumulators can fill that time.
+    """
+    words = postorder(list(values))
+    most = 8 if len(words) <= 8 else 4 if len(words) <= 20 else 2 if len(words) <= 60 else 1
+    if any(x.op in TRANSCENDENTAL for x in words):
+        most = min(most, 2)
+    vectors = most if not isinstance(size, int) else max(1, min(most, size // lanes))
+    return Schedule(axis, lanes, vectors, horizontal=True)
 
 
 def _widest(values: Sequence[Scalar]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,13 @@ class Report:
             fired = ", ".join(f"{name} ×{times}" for name, times in p.fired.items())
             lines.append(f"{p.name:32} {p.before:7} {p.after:7} {p.milliseconds:8.2f}  {fired}".rstrip())
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The table, for notebooks."""
+        head = "".join(f"<th>{name}</th>" for name in ("pass", "before", "after", "ms", "rules fired"))
+        rows = [
+            (p.name, p.before, p.after, f"{p.milliseconds:.2f}", ", ".join(f"{n} ×{k}" for n, k in p.fired.items()))
+            for p in self.passes
+        ]
+        body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import scalar as s
 from ..dims import Dim, Size, maximum, product
+from ..dims import names as dim_names
 from ..dtype import Shape, floating, normalize_axes, normalize_axis, require_equal, shape_text
 from ..errors import ShapeError
 from ..op import Composite, IndexTuple, Op, Operand, apply, register
@@ -77,7 +78,36 @@ class Reduction(Op):
         names = {k: f"k{place}" for place, k in enumerate(axes)}
         kept = iter([k for place, k in enumerate(i) if not (keepdims and place in axes)])
         index = tuple(Dim.named(names[k]) if k in names else next(kept) for k in range(len(x.shape)))
-        return s.fold(self.fold, [(names[k], x.shape[k]) for k in axes], x[index]) if axes else x[index]
+        if not axes:
+            return x[index]
+        body = x[index]
+        size = x.shape[axes[0]]
+        if self.fold == "add" and len(axes) == 1 and isinstance(size, int) and size > 0:
+            place = _only_place(body, names[axes[0]])
+            if place is not None:
+                return _picked(x, index, axes[0], place, size - 1)
+        return s.fold(self.fold, [(names[k], x.shape[k]) for k in axes], body)
+
+
+def _only_place(body: Scalar, name: str) -> Scalar | None:
+    """Where a sum over `name` has its only term: `e` in the sum of ``where(k == e, ..., 0)``; else None."""
+    if body.op != "select" or body.args[0].op != "eq" or body.args[2].op != "const" or body.args[2].payload != 0:
+        return None
+    counter = s.index(Dim.named(name))
+    a, b = body.args[0].args
+    if a is b or counter not in (a, b):
+        return None
+    place = b if a is counter else a
+    if place.op != "load" or name in [n for size in place.payload[1] for n in dim_names(size)]:
+        return None
+    return place
+
+
+def _picked(x: Operand, index: IndexTuple, axis: int, place: Scalar, last: int) -> Scalar:
+    """The one term of a sum, 0 if its place is outside; adding 0 makes 0 of -0, as the sum would."""
+    nearest = s.minimum(s.maximum(place, 0), last)
+    term = x[(*index[:axis], s.as_size(nearest), *index[axis + 1 :])]
+    return s.select(s.eq(place, nearest), term, s.const(0, term.dtype)) + 0
 
 
 class ArgReduction(Op):
