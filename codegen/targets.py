@@ -27,6 +27,8 @@ class Target:
     has_fma : bool
     has_gather : bool
         Whether vectors of addresses can be loaded from.
+    has_scale : bool
+        Whether one instruction multiplies 512 bits of floats by powers of two.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Target:
     tile_vectors: int
     has_fma: bool
     has_gather: bool
+    has_scale: bool
 
     def lanes(self, bits: int) -> int:
         """How many elements of so many bits fill a vector."""
@@ -44,11 +47,11 @@ class Target:
 
 
 # 6 rows x 4 vectors of 32 registers, 6 x 2 of 16: measured best among their neighbours.
-AVX512 = Target("avx512", "x86-64-v4", "", 512, 6, 4, has_fma=True, has_gather=True)
-AVX2 = Target("avx2", "x86-64-v3", "", 256, 6, 2, has_fma=True, has_gather=True)
+AVX512 = Target("avx512", "x86-64-v4", "", 512, 6, 4, has_fma=True, has_gather=True, has_scale=True)
+AVX2 = Target("avx2", "x86-64-v3", "", 256, 6, 2, has_fma=True, has_gather=True, has_scale=False)
 # 128-bit vectors without fused multiply-add: SSE4.2 on x86, NEON elsewhere.
 _BASIC_CPU = "x86-64-v2" if platform.machine() in ("x86_64", "AMD64") else "generic"
-PORTABLE = Target("portable", _BASIC_CPU, "", 128, 4, 2, has_fma=False, has_gather=False)
+PORTABLE = Target("portable", _BASIC_CPU, "", 128, 4, 2, has_fma=False, has_gather=False, has_scale=False)
 
 
 def host() -> Target:
@@ -58,10 +61,11 @@ def host() -> Target:
     cpu = llvm.get_host_cpu_name()
     wide = all(features.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq"))
     if wide:
-        return Target("host-avx512", cpu, text + ",-prefer-256-bit", 512, 6, 4, has_fma=True, has_gather=True)
+        text += ",-prefer-256-bit"
+        return Target("host-avx512", cpu, text, 512, 6, 4, has_fma=True, has_gather=True, has_scale=True)
     if features.get("avx2") and features.get("fma"):
-        return Target("host-avx2", cpu, text, 256, 6, 2, has_fma=True, has_gather=True)
-    return Target("host-portable", cpu, text, 128, 4, 2, has_fma=False, has_gather=False)
+        return Target("host-avx2", cpu, text, 256, 6, 2, has_fma=True, has_gather=True, has_scale=False)
+    return Target("host-portable", cpu, text, 128, 4, 2, has_fma=False, has_gather=False, has_scale=False)
 
 
 def find_target(name: str | None) -> Target:

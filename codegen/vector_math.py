@@ -112,11 +112,8 @@ def _exp(x: Scalar) -> Scalar:
     """e^x: 2^n e^r. At most 1.1 ulp in float32, 1 in float64; subnormal results too."""
     narrow = x.dtype == "float32"
     x = _clamped(x, -104.0, 89.0) if narrow else _clamped(x, -746.0, 710.0)
-    n, word = _nearest(x, 1 / math.log(2), 2 * BIAS[x.dtype])
-    value = _exp_minus_one(x, n, EXP32 if narrow else EXP64) + 1.0
-    # 2^n in two factors: n itself reaches below and above the normal exponents.
-    half = s.lshr(word, 1)
-    return value * _power_of_two(half, x.dtype) * _power_of_two(word - half, x.dtype)
+    n, _ = _nearest(x, 1 / math.log(2), 0)
+    return s.scale(_exp_minus_one(x, n, EXP32 if narrow else EXP64) + 1.0, n)
 
 
 def _exp_inside(x: Scalar) -> Scalar:

@@ -92,12 +92,32 @@ class Words:
             return self.put(f"fneg {type} {refs[0]}")
         if op in _INTRINSIC:
             return self.call(_INTRINSIC[op], dtype, refs[0])
+        if op == "scale":
+            return self._scale(dtype, *refs)
         if op == "fma":
             if self.emitter.target.has_fma:
                 return self.call("fma", dtype, *refs)
             product = self.put(f"fmul {type} {refs[0]}, {refs[1]}")
             return self.put(f"fadd {type} {product}, {refs[2]}")
         raise CompileError(f"the word {op} is not defined for {dtype}")
+
+    def _scale(self, dtype: str, x: str, n: str) -> str:
+        """x * 2^n: one instruction, or two factors, since n reaches below and above the normal exponents."""
+        if self.emitter.target.has_scale and self.lanes * BITS[dtype] == 512:
+            type, suffix = self.type(dtype), "ps" if dtype == "float32" else "pd"
+            lanes = f"{type} {x}, {type} {n}, {type} zeroinitializer, i{self.lanes} -1, i32 4"
+            return self.put(f"call {type} @llvm.x86.avx512.mask.scalef.{suffix}.512({lanes})")
+        integer, mantissa, bias = ("int32", 23, 127) if dtype == "float32" else ("int64", 52, 1023)
+        # A NaN has no integer: any will do, as x is NaN too.
+        unsafe = self.put(f"fptosi {self.type(dtype)} {n} to {self.type(integer)}")
+        word = self.put(f"freeze {self.type(integer)} {unsafe}")
+        half = self._integer("ashr", integer, [word, self.const(1, integer)])
+        for part in (half, self._integer("sub", integer, [word, half])):
+            biased = self._integer("add", integer, [part, self.const(bias, integer)])
+            bits = self._integer("shl", integer, [biased, self.const(mantissa, integer)])
+            factor = self.put(f"bitcast {self.type(integer)} {bits} to {self.type(dtype)}")
+            x = self._float("mul", dtype, [x, factor])
+        return x
 
     def _integer(self, op: str, dtype: str, refs: list[str]) -> str:
         type = self.type(dtype)

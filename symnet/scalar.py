@@ -26,7 +26,7 @@ FLOATS = ("float32", "float64")
 INTS = ("int32", "int64")
 BITS = {"bool": 1, "int32": 32, "int64": 64, "float32": 32, "float64": 64}
 
-ARITHMETIC = {"add", "sub", "mul", "div", "fma", "neg", "abs", "sqrt", "floor", "ceil", "rint", "min", "max"}
+ARITHMETIC = {"add", "sub", "mul", "div", "fma", "neg", "abs", "sqrt", "floor", "ceil", "rint", "min", "max", "scale"}
 INTEGER = {"floordiv", "mod", "shl", "lshr", "ashr", "and", "or", "xor", "not"}
 COMPARE = {"eq", "ne", "lt", "le", "gt", "ge"}
 # Written as polynomials over the words above by codegen/vector_math.py.
@@ -225,6 +225,11 @@ def fma(a: Scalar, b: Scalar | Number, c: Scalar | Number) -> Scalar:
     b = b if isinstance(b, Scalar) else const(b, a.dtype)
     c = c if isinstance(c, Scalar) else const(c, a.dtype)
     return make("fma", (a, b, c), a.dtype)
+
+
+def scale(x: Scalar, n: Scalar) -> Scalar:
+    """``x * 2**n``, rounded once or twice, for a whole number `n` of x's dtype between -2200 and 2200."""
+    return make("scale", (x, n), x.dtype)
 
 
 def select(condition: Scalar, yes: Scalar | Number, no: Scalar | Number) -> Scalar:

@@ -66,6 +66,10 @@ def _word(x: Scalar, args: list[Array], inputs: dict[str, Array], fused: bool) -
         return _cast(args[0], x.dtype)
     if x.op == "fma":
         return _fma(*args) if fused else args[0] * args[1] + args[2]
+    if x.op == "scale":
+        whole = np.nan_to_num(args[1]).astype("int32")
+        half = whole if fused else whole >> 1
+        return np.ldexp(np.ldexp(args[0], half), whole - half)
     if x.op in ("shl", "lshr", "ashr"):
         # Beyond the width a shift has no meaning, in any lane.
         assert np.all((args[1] >= 0) & (args[1] < 8 * args[0].itemsize))
