@@ -87,6 +87,13 @@ class Binding:
         _check_binding(self)
         object.__setattr__(self, "_native", _Native(self))
 
+    def last_sizes(self) -> dict[str, int] | None:
+        """The sizes of the dims that were planned last; None if there are dims and no call was made."""
+        workspace = self._native.workspace
+        if self.dims and not workspace.native.planned:
+            return None
+        return dict(zip(self.dims, workspace.frame[: len(self.dims)], strict=True))
+
     @property
     def arena_bytes(self) -> int:
         """Bytes of working memory held for the next call."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from symnet.dims import evaluate, product
 from symnet.dtype import Type
-from symnet.errors import CompileError, ShapeError, SymnetError
+from symnet.errors import CompileError, OutOfMemory, SymnetError
 from symnet.graph import Graph
 from symnet.reference import interpret
+from symnet.report import BufferRecord, MemoryReport
 
 from .call import Binding, InputSpec, ResultSpec, run
 from .jit import Loaded, compile_object, target_machine
 from .kernels import Group
+from .memory import lifetimes, lower_bound
 from .program import Assembly
 from .targets import Target
 
@@ -50,11 +53,12 @@ class NativeProgram:
         report: Any,
         structure: Any,
         target: Target,
+        max_bytes: int | None = None,
     ) -> None:
         self.graph, self.types, self.report, self.target = graph, types, report, target
         self._parameters = parameters
         start = time.perf_counter()
-        self.assembly = Assembly(graph, groups, target)
+        self.assembly = Assembly(graph, groups, target, max_bytes)
         emitted = time.perf_counter()
         self.code = compile_object(self.assembly.text, target)
         compiled = time.perf_counter()
@@ -83,7 +87,7 @@ class NativeProgram:
             inputs,
             tuple(ResultSpec(n.dtype, n.ndim) for n in self.graph.outputs),
             tuple(self.assembly.dims),
-            self.assembly.frame_size,
+            self.assembly.frame.size,
             parameters=tuple(memory),
             updated=tuple(k for k, name in enumerate(names) if name in updated),
             structure=structure.kind,
@@ -96,15 +100,58 @@ class NativeProgram:
 
         Raises
         ------
-        IndexOutOfBounds
-            An index in the data is outside its axis; nothing was stored.
+        IndexOutOfBounds, NegativeExponent
+            The data fail a check; nothing was stored.
+        OutOfMemory
+            The working memory or the results cannot be allocated.
         """
-        outcome = run(self.binding, arrays)
+        try:
+            outcome = run(self.binding, arrays)
+        except (MemoryError, OSError):
+            raise self._too_large(sizes) from None
         if outcome.status == 0:
             return outcome.results
         if outcome.stage == "plan":
-            raise ShapeError("the sizes of this call do not fit the compiled program")
+            # The caller has tested the checks of the graph: what is left is the memory.
+            raise self._too_large(sizes)
         raise self._explained(outcome.status, arrays, sizes)
+
+    @property
+    def memory(self) -> MemoryReport:
+        """The memory of the program, for the sizes of its last call."""
+        sizes = self.binding.last_sizes()
+        parameters = self.binding.parameters[: len(self.assembly.plan.parameters)]
+        constants = self.binding.parameters[len(parameters) :]
+        fixed = sum(m.nbytes for m in parameters), sum(m.nbytes for m in constants)
+        if sizes is None:
+            return MemoryReport(0, 0, *fixed)
+        records = tuple(sorted(self._buffers(sizes), key=lambda r: r.bytes, reverse=True))
+        return MemoryReport(
+            self.binding.arena_bytes,
+            lower_bound(lifetimes(self.assembly.plan), sizes),
+            *fixed,
+            self._result_bytes(sizes),
+            len(self.assembly.plan.steps),
+            records,
+        )
+
+    def _buffers(self, sizes: Mapping[str, int]) -> Iterator[BufferRecord]:
+        steps = self.assembly.plan.steps
+        for size, first, last in lifetimes(self.assembly.plan).values():
+            yield BufferRecord(evaluate(size, sizes), first, last, str(steps[first].origin))
+
+    def _result_bytes(self, sizes: Mapping[str, int]) -> int:
+        return sum(evaluate(product(n.shape), sizes) * np.dtype(n.dtype).itemsize for n in self.graph.outputs)
+
+    def _too_large(self, sizes: Mapping[str, int]) -> OutOfMemory:
+        needed, most = self.assembly.arena.bytes(sizes), self.assembly.frame.max_bytes
+        bound = f"max_bytes={most:,} allows" if most is not None and needed > most else "there is"
+        largest = sorted(self._buffers(sizes), key=lambda r: r.bytes, reverse=True)[:3]
+        of = "".join(f"; {r.bytes:,} bytes of it from {r.origin}" for r in largest)
+        return OutOfMemory(
+            f"the call needs {needed:,} bytes of working memory{of}; and {self._result_bytes(sizes):,} of results: "
+            f"more than {bound}"
+        )
 
     def _explained(self, status: int, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> Exception:
         """What a failed check on data was about, found by computing it again in numpy."""

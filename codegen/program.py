@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symnet.dims import Dim, Size
+from symnet.dims import Dim
 from symnet.graph import Graph
 
-from .emit import Emitter, called_functions, emit_function, emit_kernel
+from .emit import called_functions, emit_function, emit_kernel
+from .frame import Frame
 from .kernels import Group, Plan, Step, plan_kernels
 from .loops import Kernel, check
 from .memory import Arena, plan_arena
 from .targets import Target
 
-CHECKED_SIZES = 1
 # Kernels called by one function of the entry.
 PART = 64
 ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }'
@@ -25,33 +25,32 @@ class Assembly:
     Attributes
     ----------
     text : str
-        LLVM: ``i32 plan(ptr frame)`` and ``i32 entry(ptr buffers, ptr frame, ptr arena)``. A status other
-        than 0 is 1 + the place of the failed check in `checks`.
+        LLVM: ``i32 plan(ptr frame)`` and ``i32 entry(ptr buffers, ptr frame, ptr arena)``. A status of the
+        entry other than 0 is 1 + the place of the failed check in `checks`.
     plan : Plan
     arena : Arena
+    frame : Frame
     dims : list of str
-    frame_size : int
     """
 
-    def __init__(self, graph: Graph, groups: Sequence[Group], target: Target) -> None:
+    def __init__(
+        self, graph: Graph, groups: Sequence[Group], target: Target, max_bytes: int | None = None
+    ) -> None:
         self.graph, self.target = graph, target
         self.plan: Plan = plan_kernels(graph, groups, target)
         self.arena: Arena = plan_arena(self.plan)
-        self.dims = graph.dims()
+        self.frame = Frame(graph, self.arena, target, max_bytes)
+        self.dims = self.frame.dims
         self.checks = [step.check for step in self.plan.steps if step.check is not None]
-        self.extents: list[Size] = [size for node in graph.outputs for size in node.shape]
-        symbolic = dict.fromkeys(o for o in self.arena.offsets.values() if isinstance(o, Dim))
-        self.offsets = {offset: place for place, offset in enumerate(symbolic)}
         leaves = [f"n{n.index}" for n in [*self.plan.parameters, *self.plan.constants]]
         self.table = {name: k for k, name in enumerate([*self.plan.inputs, *leaves, *self.plan.results])}
-        self.frame_size = len(self.dims) + 1 + len(self.extents) + len(self.offsets)
         self.functions: dict[str, str] = {}
         self.emitted: dict[int, str] = {}
         self.text = self._text()
 
     def _text(self) -> str:
         calls = [(step, self._function(step.kernel)) for step in self.plan.steps]
-        return "\n\n".join([*self._definitions(), *self._entry(calls), self._plan_function(), ATTRIBUTES, ""])
+        return "\n\n".join([*self._definitions(), *self._entry(calls), self.frame.text(), ATTRIBUTES, ""])
 
     def _definitions(self) -> list[str]:
         called = sorted(called_functions("\n".join(self.functions)))
@@ -127,7 +126,7 @@ class Assembly:
             offset = self.arena.offsets[name]
             text = str(offset)
             if isinstance(offset, Dim):
-                place = len(self.dims) + 1 + len(self.extents) + self.offsets[offset]
+                place = self.frame.place_of[offset]
                 text = f"%{name}.offset"
                 lines += [
                     f"  {text}.at = getelementptr i64, ptr %frame, i64 {place}",
@@ -136,37 +135,3 @@ class Assembly:
             lines.append(f"  %{name} = getelementptr i8, ptr %arena, i64 {text}")
         known[name] = f"ptr %{name}"
         return known[name]
-
-    def _plan_function(self) -> str:
-        """Check what inference assumed of the sizes, then fill the frame."""
-        emitter = Emitter(Kernel([], self.dims, [], []), self.target)
-        scope = emitter.scopes[0]
-        for place in range(len(self.dims)):
-            scope.lines += [
-                f"  %d{place}.at = getelementptr i64, ptr %frame, i64 {place}",
-                f"  %d{place} = load i64, ptr %d{place}.at",
-            ]
-        for number, (a, b) in enumerate(self.graph.checks):
-            left, right = emitter.size(a).ref, emitter.size(b).ref
-            scope.lines += [
-                f"  %same{number} = icmp eq i64 {left}, {right}",
-                f"  br i1 %same{number}, label %next{number}, label %differ",
-                f"next{number}:",
-            ]
-        for number, dim in enumerate(self.dims):
-            # A size that was not declared and is not 1: a call where it is 1 may mean another program.
-            if "." in dim:
-                scope.lines += [
-                    f"  %one{number} = icmp eq i64 %d{number}, 1",
-                    f"  br i1 %one{number}, label %differ, label %more{number}",
-                    f"more{number}:",
-                ]
-        values: list[Size] = [self.arena.size, *self.extents, *self.offsets]
-        for place, amount in enumerate(values, len(self.dims)):
-            value = emitter.size(amount).ref
-            scope.lines += [
-                f"  %f{place} = getelementptr i64, ptr %frame, i64 {place}",
-                f"  store i64 {value}, ptr %f{place}",
-            ]
-        differ = ["differ:", f"  ret i32 {CHECKED_SIZES}"] if any("%differ" in line for line in scope.lines) else []
-        return "\n".join(["define i32 @plan(ptr %frame) #0 {", "entry:", *scope.lines, "  ret i32 0", *differ, "}"])

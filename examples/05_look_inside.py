@@ -15,7 +15,8 @@ f(np.ones((3, 8), "float32"))
 
 print(f.graph, end="\n\n")
 print(f.report, end="\n\n")
-print({stage: f"{ms:.1f} ms" for stage, ms in f.timings.items()}, f"arena: {f.memory} bytes", end="\n\n")
+print({stage: f"{ms:.1f} ms" for stage, ms in f.timings.items()}, end="\n\n")
+print(f.memory, end="\n\n")
 
 with tempfile.TemporaryDirectory() as folder:
     for ending in ("txt", "svg", "dot", "json", "loops", "ll", "s"):

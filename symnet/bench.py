@@ -152,7 +152,7 @@ def _peak(call: Call, function: Function | None) -> int:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     del kept
-    return peak - before + (function.memory if function is not None else 0)
+    return peak - before + (function.memory.arena if function is not None else 0)
 
 
 def standard_benchmarks(seconds: float = 0.3) -> Iterator[Result]:

@@ -21,7 +21,7 @@ from .passes.differentiate import differentiate
 from .passes.form_kernels import form_kernels
 from .passes.stabilize import stabilize_node
 from .reference import interpret
-from .report import PassRecord, Report
+from .report import MemoryReport, PassRecord, Report
 from .specialize import leaves, specialize
 from .structure import Structure
 
@@ -37,6 +37,7 @@ def compile(
     pipeline: Sequence[Pass] | None = None,
     target: str | None = None,
     check: bool = False,
+    max_bytes: int | None = None,
 ) -> Function:
     """Compile expressions to one function.
 
@@ -58,6 +59,9 @@ def compile(
         "host", "avx512", "avx2" or "portable".
     check : bool
         Run the graph's checker after every pass.
+    max_bytes : int, optional
+        The largest working memory a call of native code may have; one that needs more raises OutOfMemory
+        and changes nothing. Default: no bound.
 
     Returns
     -------
@@ -80,6 +84,8 @@ def compile(
     """
     if mode not in MODES:
         raise ArgumentError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
+    if max_bytes is not None and (mode != "native" or type(max_bytes) is not int or max_bytes < 0):
+        raise ArgumentError(f"max_bytes is {max_bytes!r} in mode {mode!r}; expected a number of bytes, in native mode")
     structure = _structure(outputs)
     roots = [as_expr(e) for e in structure.leaves]
     pairs = _update_pairs(updates)
@@ -101,7 +107,7 @@ def compile(
         if mode == "interpret":
             return InterpretedProgram(graph, tuple(types), parameters, report)
         return NativeProgram(
-            graph, form_kernels(graph), tuple(types), parameters, report, structure, find_target(target)
+            graph, form_kernels(graph), tuple(types), parameters, report, structure, find_target(target), max_bytes
         )
 
     return Function(structure, variables, pairs, mode, build)
@@ -141,6 +147,7 @@ class InterpretedProgram:
         self.graph, self.types, self.report = graph, types, report
         self.parameters = parameters
         self.timings = {"passes": sum(p.milliseconds for p in report.passes)}
+        self.memory = MemoryReport(parameters=sum(p._storage.nbytes for p in parameters.values()))
 
     def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Compute the results, then store the updates."""

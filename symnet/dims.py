@@ -217,6 +217,41 @@ def _never_negative(size: Size) -> bool:
     return all(c > 0 and all(map(_atom_never_negative, m)) for m, c in size.terms)
 
 
+def at_most(a: Size, b: Size) -> bool:
+    """Whether `a` is certainly no larger than `b`, whatever the names stand for.
+
+    >>> at_most(Dim.named("n"), Dim.named("n") * 2 + 1)
+    True
+    >>> at_most(4, Dim.named("n"))
+    False
+    """
+    difference = b - a
+    if isinstance(difference, int):
+        return difference >= 0
+    terms = dict(difference.terms)
+    for monomial, coefficient in difference.terms:
+        if coefficient < 0:
+            larger = _larger_quotient(monomial, -coefficient, terms)
+            if larger is None:
+                return False
+            terms[larger] += coefficient
+            del terms[monomial]
+    return _never_negative(_canonical(terms))
+
+
+def _larger_quotient(monomial: Monomial, coefficient: int, terms: Mapping[Monomial, int]) -> Monomial | None:
+    """A term that outweighs `coefficient` times a quotient: of the same divisor, with a numerator no smaller."""
+    if len(monomial) != 1 or not isinstance(monomial[0], Quotient):
+        return None
+    small = monomial[0]
+    for candidate, weight in terms.items():
+        if weight >= coefficient and len(candidate) == 1 and isinstance(candidate[0], Quotient):
+            large = candidate[0]
+            if large.denominator == small.denominator and _never_negative(large.numerator - small.numerator):
+                return candidate
+    return None
+
+
 def _atom_never_negative(atom: Hashable) -> bool:
     if isinstance(atom, Extremum):
         either = any if atom.kind == "max" else all

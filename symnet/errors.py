@@ -23,6 +23,10 @@ class ArgumentError(SymnetError, TypeError):
     """A call with a missing, unknown or doubled argument, or an argument that is not a number."""
 
 
+class OutOfMemory(SymnetError, MemoryError):
+    """A call needs more working memory than there is, or than `max_bytes` allows."""
+
+
 class NegativeExponent(SymnetError, ValueError):
     """An integer raised to a negative integer power, which numpy refuses too."""
 

@@ -16,7 +16,7 @@ from .dtype import Type
 from .errors import ArgumentError, DTypeError, ShapeError, SymnetError
 from .expr import Expr, Parameter, Variable
 from .graph import Graph
-from .report import Report
+from .report import MemoryReport, Report
 from .show import dump, to_svg
 from .structure import Structure
 
@@ -28,6 +28,10 @@ class Program(Protocol):
     types: tuple[Type, ...]
     report: Report
     timings: dict[str, float]
+
+    @property
+    def memory(self) -> MemoryReport:
+        """For the sizes of the last call."""
 
     @property
     def binding(self) -> Binding | None:
@@ -181,10 +185,9 @@ class Function(NativeCallable):
         return self._current().timings
 
     @property
-    def memory(self) -> int:
-        """Bytes of working memory that the program used last keeps between calls (0 when interpreted)."""
-        program = self._current()
-        return program.binding.arena_bytes if program.binding is not None else 0
+    def memory(self) -> MemoryReport:
+        """The memory of the program used last, for the sizes of its last call; an interpreter's has no arena."""
+        return self._current().memory
 
     def dump(self, path: str | Path) -> Path:
         """Write the program used last, in the form the path's ending names.

@@ -1,4 +1,4 @@
-"""What a compilation did: pass by pass, and where the time went."""
+"""What a compilation did, pass by pass; and the memory that its program works in."""
 
 from __future__ import annotations
 
@@ -50,3 +50,62 @@ class Report:
         ]
         body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+@dataclass(frozen=True)
+class BufferRecord:
+    """A temporary array.
+
+    Attributes
+    ----------
+    bytes : int
+    first, last : int
+        The steps, of `steps` in all, between which it is in use.
+    origin : str
+        The user's lines it comes from.
+    """
+
+    bytes: int
+    first: int
+    last: int
+    origin: str
+
+
+@dataclass(frozen=True)
+class MemoryReport:
+    """The memory of a program, for the sizes of its last call; prints as a table.
+
+    Attributes
+    ----------
+    arena : int
+        Bytes of working memory, kept between calls.
+    lower_bound : int
+        Bytes of temporaries in use at the busiest step: no arena can be smaller.
+    parameters, constants, results : int
+        Bytes.
+    steps : int
+        Kernels run by a call.
+    buffers : tuple of BufferRecord
+        The temporaries, largest first.
+    """
+
+    arena: int = 0
+    lower_bound: int = 0
+    parameters: int = 0
+    constants: int = 0
+    results: int = 0
+    steps: int = 0
+    buffers: tuple[BufferRecord, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [
+            f"arena       {self.arena:>12,} bytes; at the busiest step {self.lower_bound:,} are in use",
+            f"parameters  {self.parameters:>12,}",
+            f"constants   {self.constants:>12,}",
+            f"results     {self.results:>12,}",
+        ]
+        for b in self.buffers[:10]:
+            lines.append(f"  temporary {b.bytes:>12,} bytes, steps {b.first} to {b.last} of {self.steps}: {b.origin}")
+        if len(self.buffers) > 10:
+            lines.append(f"  and {len(self.buffers) - 10} smaller")
+        return "\n".join(lines)
