@@ -33,9 +33,7 @@ class Assembly:
     dims : list of str
     """
 
-    def __init__(
-        self, graph: Graph, groups: Sequence[Group], target: Target, max_bytes: int | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, groups: Sequence[Group], target: Target, max_bytes: int | None = None) -> None:
         self.graph, self.target = graph, target
         self.plan: Plan = plan_kernels(graph, groups, target)
         self.arena: Arena = plan_arena(self.plan)

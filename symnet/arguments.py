@@ -49,8 +49,8 @@ def cast(variable: Variable, value: Any) -> np.ndarray:
     ArgumentError, DTypeError
         It is no number, or does not cast safely.
     """
-    who = f"argument {variable.name!r} (declared at {variable.line})"
-    array = as_numbers(value, who)
+    who = _described(variable)
+    array = as_numbers(value, who, is_cast=variable._dtype is not None)
     wanted = variable._dtype or array.dtype.name
     if array.dtype.name != wanted:
         _check_cast(array, wanted, value, who)
@@ -90,18 +90,18 @@ def bind(inputs: Sequence[Variable], arrays: Sequence[np.ndarray]) -> dict[str, 
             name = str(size)
             if sizes.setdefault(name, actual) != actual:
                 raise ShapeError(
-                    f"the dim {name!r} is {sizes[name]} in argument {owner[name]!r} "
-                    f"and {actual} in argument {variable.name!r}"
+                    f"the dim {name!r} is {sizes[name]} in {owner[name]} and {actual} in {_described(variable)}"
                 )
-            owner.setdefault(name, variable.name)
+            owner.setdefault(name, _described(variable))
     return sizes
 
 
 def _shape_error(variable: Variable, declared: Shape, array: np.ndarray) -> ShapeError:
-    return ShapeError(
-        f"argument {variable.name!r} (declared at {variable.line}): "
-        f"expected shape {shape_text(declared)}, got {array.shape}"
-    )
+    return ShapeError(f"{_described(variable)}: expected shape {shape_text(declared)}, got {array.shape}")
+
+
+def _described(variable: Variable) -> str:
+    return f"argument {variable.name!r} (declared at {variable.line})"
 
 
 def generic_type(variable: Variable, array: np.ndarray) -> Type:

@@ -186,6 +186,8 @@ def _update_pairs(updates: Any) -> list[tuple[Parameter, Expr]]:
 
 def _inputs(needed: Sequence[Variable], listed: Sequence[Variable] | None) -> list[Variable]:
     variables = list(needed if listed is None else listed)
+    if len(set(variables)) < len(variables):
+        raise ArgumentError(f"inputs lists one Variable twice: {', '.join(map(str, variables))}")
     by_name: dict[str, Variable] = {}
     for variable in [*variables, *needed]:
         if not isinstance(variable, Variable):

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from .dims import Dim, Size
-from .dtype import Shape, Type, collecting, dtype_name, shape_text, storage
-from .errors import ArgumentError, DTypeError, ShapeError, SymbolicUseError, SymnetError
+from .dtype import DTYPES, Shape, Type, collecting, dtype_name, shape_text, storage
+from .errors import ArgumentError, DTypeError, OverflowInArgument, ShapeError, SymbolicUseError, SymnetError
 from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, located, number_as
 from .op import OPS, Op, apply
 from .operators import Operators
@@ -258,8 +258,8 @@ class Parameter(Expr):
         return f"Parameter {self.name!r}"
 
 
-def as_numbers(value: Any, whose: str) -> np.ndarray:
-    """`value` as an array of a supported dtype.
+def as_numbers(value: Any, whose: str, is_cast: bool = False) -> np.ndarray:
+    """`value` as an array in native byte order, of a supported dtype unless the caller casts it.
 
     Raises
     ------
@@ -272,10 +272,13 @@ def as_numbers(value: Any, whose: str) -> np.ndarray:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
         raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__}: {error}") from None
+    if type(value) is int and array.dtype.kind not in "iu":
+        raise OverflowInArgument(f"{whose}: the integer {value} does not fit int64")
     if array.dtype.kind not in "biuf":
         raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__} of dtype {array.dtype}")
     native = array.dtype.newbyteorder("=")
-    dtype_name(native)
+    if not is_cast and native.name not in DTYPES:
+        raise DTypeError(f"{whose}: dtype {native} is not supported; expected one of {', '.join(DTYPES)}")
     return array.astype(native, copy=False)
 
 

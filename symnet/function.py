@@ -43,6 +43,8 @@ class Program(Protocol):
 
 Builder = Callable[[Sequence[Type], Mapping[str, int]], Program]
 Key = tuple[Any, ...]
+# Programs for certain sizes only: so many are called directly, so many more are kept.
+BOUND, KEPT = 16, 64
 
 
 class Function(NativeCallable):
@@ -74,6 +76,7 @@ class Function(NativeCallable):
         self._build = build
         self._programs: dict[Key, Program | SymnetError] = {}
         self._latest: Program | None = None
+        self._n_compiles = self._n_bound = 0
         if all(v._shape is not None and v._dtype is not None for v in inputs):
             self._generic([Type(v._dtype, v._shape) for v in inputs])  # type: ignore[arg-type]
 
@@ -126,19 +129,38 @@ class Function(NativeCallable):
         return self._cached((tuple(types), tuple(sorted(sizes.items()))), fixed, sizes)
 
     def _cached(self, key: Key, types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
-        found = self._programs.get(key)
+        found = self._programs.pop(key, None)
         if found is None:
-            try:
-                found = self._build(types, sizes)
-            except SymnetError as error:
-                found = error
-            self._programs[key] = found
-            if not isinstance(found, SymnetError) and found.binding is not None:
-                self._bind(found.binding)
+            found = self._built(types, sizes)
+        # The one used last stands last: the first ones are forgotten first.
+        self._programs[key] = found
+        if sizes:
+            self._forget()
         if isinstance(found, SymnetError):
             raise found
         self._latest = found
         return found
+
+    def _built(self, types: Sequence[Type], sizes: Mapping[str, int]) -> Program | SymnetError:
+        try:
+            found = self._build(types, sizes)
+        except SymnetError as error:
+            return error
+        self._n_compiles += 1
+        # What is bound is called without passing here, and stays: the first programs of certain sizes only.
+        if found.binding is not None and (not sizes or self._n_bound < BOUND):
+            self._n_bound += bool(sizes)
+            self._bind(found.binding)
+        return found
+
+    def _forget(self) -> None:
+        """Drop programs and errors for certain sizes that were not used for long."""
+        loose = [k for k, p in self._programs.items() if k and isinstance(k[0], tuple) and not self._is_bound(p)]
+        for key in loose[:-KEPT]:
+            del self._programs[key]
+
+    def _is_bound(self, program: Program | SymnetError) -> bool:
+        return not isinstance(program, SymnetError) and program.binding in self._bindings
 
     def warmup(self, **types: Any) -> Function:
         """Compile without a call.
@@ -209,7 +231,7 @@ class Function(NativeCallable):
     @property
     def n_compiles(self) -> int:
         """How many programs have been built."""
-        return sum(not isinstance(p, SymnetError) for p in self._programs.values())
+        return self._n_compiles
 
     @property
     def __signature__(self) -> inspect.Signature:

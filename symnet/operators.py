@@ -42,6 +42,7 @@ def _reduction(name: str) -> Callable[..., Any]:
             OPS[name], self, axis=axis if axis is None or isinstance(axis, int) else tuple(axis), keepdims=keepdims
         )
 
+    method.__name__ = method.__qualname__ = name
     method.__doc__ = f"`{name}` over `axis` (int, tuple or None for all), as numpy's."
     return method
 
@@ -112,6 +113,8 @@ class Operators:
     def flatten(self) -> Any:
         """The value as one axis."""
         return apply(OPS["reshape"], self, shape=(-1,))
+
+    ravel = flatten
 
     def __getitem__(self, key: Any) -> Any:
         from .ops.indexing import getitem

@@ -258,7 +258,9 @@ INDEXING = [
         special=False,
         gradient=False,
     ),
-    Case("check_exponent", lambda b: apply(OPS["check_exponent"], abs(b)), ((3, 2),), ("int32", "int64"), special=False),
+    Case(
+        "check_exponent", lambda b: apply(OPS["check_exponent"], abs(b)), ((3, 2),), ("int32", "int64"), special=False
+    ),
     Case("one_hot", lambda i: sn.one_hot(i, 5), ((7,),), INTS, domain=(0, 4), special=False, gradient=False),
 ]
 

@@ -32,7 +32,7 @@ BAD_CALLS: list[tuple[str, Callable[[sn.Function], Any], type[Exception], str]] 
         "two sizes",
         lambda f: f(X, np.zeros(5, "int64")),
         ValueError,
-        "'batch' is 2 in argument 'x' and 5 in argument 'y'",
+        r"'batch' is 2 in argument 'x' \(declared at .*\) and 5 in argument 'y'",
     ),
     ("kind", lambda f: f(X, Y + 0.5), TypeError, "'y'.*expected int64, got float64"),
     ("complex", lambda f: f(X * 1j, Y), TypeError, "'x'.*complex64"),
@@ -164,3 +164,42 @@ def test_an_open_integer_gradient_is_refused_at_the_call() -> None:
     with pytest.raises(sn.GradientError, match=r"10\.0"):
         f(3)
     assert float(f(3.0)) == 2.0
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_other_dtypes_are_cast_where_a_dtype_is_declared(mode: str) -> None:
+    x, i = Variable("x", ("n",), "float32"), Variable("i", ("n",), "int64")
+    f = compile([x * 2, i + 1], mode=mode)
+    for dtype, other in (
+        ("float16", "uint8"),
+        ("float64", "uint64"),
+        (">f4", ">i4"),
+        ("longdouble", "int16"),
+        ("uint8", "bool"),
+    ):
+        doubled, more = f(np.array([1, 3]).astype(dtype), np.array([0, 1]).astype(other))
+        assert doubled.dtype == np.float32 and more.dtype == np.int64
+        np.testing.assert_array_equal(doubled, [2, 6])
+        np.testing.assert_array_equal(more, [1, 2])
+    with pytest.raises(sn.OverflowInArgument, match="'i'"):
+        f(np.ones(1), np.array([2**64 - 1], np.uint64))
+    open_dtype = compile(Variable("y") + 1, mode=mode)
+    with pytest.raises(sn.DTypeError, match=r"'y' \(declared at .*uint8 is not supported"):
+        open_dtype(np.ones(3, np.uint8))
+    with pytest.raises(OverflowError, match="'y'"):
+        open_dtype(2**70)
+
+
+def test_inputs_lists_a_variable_once() -> None:
+    x = v()
+    with pytest.raises(sn.ArgumentError, match="twice"):
+        compile(x, inputs=[x, x])
+
+
+def test_programs_for_certain_sizes_only_do_not_pile_up() -> None:
+    x, y = Variable("x", ("n",)), Variable("y", ("m",))
+    f = compile(x + y)
+    for n in range(2, 120):
+        np.testing.assert_array_equal(f(np.ones(n), np.ones(1)), np.full(n, 2.0))
+    assert f.n_compiles >= 118 and len(f._programs) < 100
+    np.testing.assert_array_equal(f(np.ones(2), np.ones(1)), [2.0, 2.0])
