@@ -35,7 +35,7 @@ def kept_values(
         # The index of a fold inside may have the same name: folds are left as they are.
         (body,) = replace([fold.args[0]], {fold.payload.axes[-1][0]: Dim.named(inner)}, {f: f for f in level})
         for x in postorder([body]):
-            if x.op in TRANSCENDENTAL:
+            if x.op in TRANSCENDENTAL and _varies(x, inner):
                 bodies[x] = min(number, bodies.get(x, number))
     kept: list[Output] = []
     extra: dict[int, list[Output]] = {}
@@ -49,6 +49,15 @@ def kept_values(
         extra.setdefault(bodies[found], []).append(changed(output, value=found))
         kept.append(changed(output, value=value))
     return kept, extra
+
+
+def _varies(x: Scalar, index: str) -> bool:
+    """Whether a value differs along an index."""
+    parts = postorder([x])
+    sizes = [size for p in parts if p.op == "load" for size in p.payload[1]] + [
+        p.payload for p in parts if p.op == "index"
+    ]
+    return any(index in names(size) for size in sizes)
 
 
 def _costly(output: Output, bodies: Mapping[Scalar, int], level: Mapping[Scalar, int], inner: str) -> Scalar | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import symnet as sn
@@ -41,13 +41,11 @@ def assert_sound(lives: dict[str, tuple[Size, int, int]], sizes: dict[str, int])
     return total
 
 
-@settings(max_examples=120, deadline=None)
 @given(LIVES, st.integers(0, 70), st.integers(0, 70))
 def test_buffers_in_use_together_lie_apart(drawn: Any, batch: int, time: int) -> None:
     assert_sound(lives_of(drawn), {"batch": batch, "time": time})
 
 
-@settings(max_examples=120, deadline=None)
 @given(LIVES)
 def test_numbers_only(drawn: Any) -> None:
     lives = {n: (s, a, b) for n, (s, a, b) in lives_of(drawn).items() if isinstance(s, int)}
