@@ -31,7 +31,12 @@ class Quotient:
     denominator: Size
 
     def __str__(self) -> str:
-        return f"({self.numerator})//({self.denominator})"
+        return f"({_operand(self.numerator)}//{_operand(self.denominator)})"
+
+
+def _operand(size: Size) -> str:
+    text = str(size)
+    return f"({text})" if " " in text or "*" in text else text
 
 
 @dataclass(frozen=True)

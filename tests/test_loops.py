@@ -1,0 +1,126 @@
+"""The loop IR: its text, and a checker that catches planted faults."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+
+from symnet import scalar as s
+from symnet.codegen.loops import Buffer, Carry, Kernel, Loop, Output, Store, check
+from symnet.codegen.lower import lower
+from symnet.codegen.targets import PORTABLE
+from symnet.dims import Dim
+from symnet.errors import GraphError
+
+I, K, N = Dim.named("i0"), Dim.named("k0"), Dim.named("n")
+A, B, C = (Buffer(name, "float32", (N,), "argument") for name in "abc")
+
+
+def dot() -> Kernel:
+    """sum over k of a[k] * b[k]."""
+    product = s.load("a", (K,), "float32") * s.load("b", (K,), "float32")
+    total = Buffer("t", "float32", (), "argument")
+    return lower([], [Output(total, 0, s.fold("add", [("k0", N)], product))], {"a": A, "b": B, "t": total}, PORTABLE)
+
+
+def scaled() -> Kernel:
+    """c[i] = a[i] * 2 + b[i]."""
+    value = s.load("a", (I,), "float32") * 2.0 + s.load("b", (I,), "float32")
+    return lower([("i0", N)], [Output(C, I, value)], {"a": A, "b": B, "c": C}, PORTABLE)
+
+
+def test_text_of_an_element_wise_kernel() -> None:
+    assert str(scaled()).splitlines() == [
+        "kernel(b: float32[n], a: float32[n], c: float32[n], n)",
+        "  for j_0 in 0 .. 8*(n//8) step 8 lanes 4:",
+        "    c[j_0] = add(mul(a[j_0], 2.0), b[j_0])",
+        "    c[j_0 + 4] = add(mul(a[j_0 + 4], 2.0), b[j_0 + 4])",
+        "  for j_1 in 8*(n//8) .. 4*(n//4) step 4 lanes 4:",
+        "    c[j_1] = add(mul(a[j_1], 2.0), b[j_1])",
+        "  for j_2 in 4*(n//4) .. n step 4 lanes 4 masked:",
+        "    c[j_2] = add(mul(a[j_2], 2.0), b[j_2])",
+    ]
+
+
+def test_text_of_a_fold() -> None:
+    text = str(dot())
+    assert "carry" in text and "fma(a[" in text
+    assert text.splitlines()[-1].startswith("  t[0] = horizontal(")
+
+
+def first_loop(kernel: Kernel) -> Loop:
+    return next(statement for statement in kernel.body if isinstance(statement, Loop))
+
+
+def store_elsewhere(kernel: Kernel) -> None:
+    kernel.body.append(Store("nowhere", 0, s.const(1.0, "float32")))
+
+
+def load_elsewhere(kernel: Kernel) -> None:
+    kernel.body.append(Store("a", 0, s.load("nowhere", (0,), "float32")))
+
+
+def unbound_index(kernel: Kernel) -> None:
+    kernel.body.append(Store("a", Dim.named("q"), s.const(1.0, "float32")))
+
+
+def unbound_index_in_a_load(kernel: Kernel) -> None:
+    kernel.body.append(Store("a", 0, s.load("b", (Dim.named("q"),), "float32")))
+
+
+def unknown_variable(kernel: Kernel) -> None:
+    kernel.body.insert(0, Store("a", 0, s.variable("later", "float32")))
+
+
+def carry_without_end(kernel: Kernel) -> None:
+    first_loop(kernel).carries.append(Carry("loose", s.const(0.0, "float32")))
+
+
+def index_bound_twice(kernel: Kernel) -> None:
+    loop = first_loop(kernel)
+    loop.body.append(Loop(loop.index, 0, 4, 1))
+
+
+def name_carried_twice(kernel: Kernel) -> None:
+    loop = first_loop(kernel)
+    carry = Carry("twice", s.const(0.0, "float32"), s.const(0.0, "float32"))
+    loop.carries.append(carry)
+    loop.body.append(Loop("inner", 0, 4, 1, carries=[carry]))
+
+
+def fold_left_over(kernel: Kernel) -> None:
+    kernel.body.append(Store("a", 0, s.fold("add", [("k9", 3)], s.const(1.0, "float32"))))
+
+
+def dim_that_is_no_argument(kernel: Kernel) -> None:
+    kernel.dims.remove("n")
+    kernel.body.append(Store("a", 0, s.cast(s.index(N), "float32")))
+
+
+FAULTS = [
+    store_elsewhere,
+    load_elsewhere,
+    unbound_index,
+    unbound_index_in_a_load,
+    unknown_variable,
+    carry_without_end,
+    index_bound_twice,
+    name_carried_twice,
+    fold_left_over,
+    dim_that_is_no_argument,
+]
+
+
+@pytest.mark.parametrize("make", [dot, scaled])
+def test_sound_kernels_pass(make: object) -> None:
+    check(make())  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("make", [dot, scaled])
+def test_planted_faults_are_caught(make: object, fault: object) -> None:
+    kernel = deepcopy(make())  # type: ignore[operator]
+    fault(kernel)  # type: ignore[operator]
+    with pytest.raises(GraphError):
+        check(kernel)
