@@ -13,7 +13,7 @@ from symnet.codegen.targets import PORTABLE
 from symnet.dims import Dim
 from symnet.errors import GraphError
 
-I, K, N = Dim.named("i0"), Dim.named("k0"), Dim.named("n")
+INDEX, K, N = Dim.named("i0"), Dim.named("k0"), Dim.named("n")
 A, B, C = (Buffer(name, "float32", (N,), "argument") for name in "abc")
 
 
@@ -26,8 +26,8 @@ def dot() -> Kernel:
 
 def scaled() -> Kernel:
     """c[i] = a[i] * 2 + b[i]."""
-    value = s.load("a", (I,), "float32") * 2.0 + s.load("b", (I,), "float32")
-    return lower([("i0", N)], [Output(C, I, value)], {"a": A, "b": B, "c": C}, PORTABLE)
+    value = s.load("a", (INDEX,), "float32") * 2.0 + s.load("b", (INDEX,), "float32")
+    return lower([("i0", N)], [Output(C, INDEX, value)], {"a": A, "b": B, "c": C}, PORTABLE)
 
 
 def test_text_of_an_element_wise_kernel() -> None:
