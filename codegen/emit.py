@@ -263,7 +263,7 @@ class Emitter:
         buffer = self.buffers[store.buffer]
         value = self.value(store.value)
         kind = self.stride(store.address)
-        lanes = scope.lanes if kind != "uniform" else 1
+        lanes = self.lanes if kind != "uniform" else 1
         value = self.widen(value, buffer.dtype, lanes)
         memory = vector_type(MEMORY_TYPE[buffer.dtype], lanes)
         ref = value.ref

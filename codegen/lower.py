@@ -110,28 +110,39 @@ class _Lowering:
         def tiles(at: dict[str, Size]) -> list[Statement]:
             if schedule.vector is None:
                 return self._tile(at, [{}])
-            pieces: list[Statement] = []
-            for rows, row_loop in self._row_pieces(schedule, sizes):
-                inner: list[Statement] = []
-                for vectors, loop in self._vector_pieces(sizes[schedule.vector], schedule.lanes, schedule.vectors):
-                    places = [
-                        {
-                            **({schedule.row: Dim.named(row_loop.index) + r} if row_loop and schedule.row else {}),
-                            schedule.vector: Dim.named(loop.index) + c * schedule.lanes,
-                        }
-                        for r in range(rows)
-                        for c in range(vectors)
-                    ]
-                    loop.body = self._tile(at, places)
-                    inner.append(loop)
-                if row_loop is None:
-                    pieces += inner
-                else:
-                    row_loop.body = inner
-                    pieces.append(row_loop)
-            return pieces
+            return self._tiles(schedule, sizes, at)
 
         return self._around(outer, {}, tiles)
+
+    def _tiles(self, schedule: Schedule, sizes: dict[str, Size], at: dict[str, Size]) -> list[Statement]:
+        """The two loops over tiles, of rows and of columns, whichever is outside."""
+        assert schedule.vector is not None
+        width, lanes, vectors = sizes[schedule.vector], schedule.lanes, schedule.vectors
+
+        def tile(row: tuple[int, Loop | None], column: tuple[int, Loop]) -> list[Statement]:
+            (n_rows, row_loop), (n_columns, column_loop) = row, column
+            places: list[dict[str, Size]] = []
+            for r in range(n_rows):
+                for c in range(n_columns):
+                    place = {str(schedule.vector): Dim.named(column_loop.index) + c * lanes}
+                    if row_loop is not None:
+                        place[str(schedule.row)] = Dim.named(row_loop.index) + r
+                    places.append(place)
+            return self._tile(at, places)
+
+        pieces: list[Statement] = []
+        if schedule.columns_first:
+            for column in self._vector_pieces(width, lanes, vectors):
+                for row in self._row_pieces(schedule, sizes):
+                    column[1].body += _inside(row[1], tile(row, column))
+                pieces.append(column[1])
+            return pieces
+        for row in self._row_pieces(schedule, sizes):
+            inner: list[Statement] = []
+            for column in self._vector_pieces(width, lanes, vectors):
+                inner += _inside(column[1], tile(row, column))
+            pieces += _inside(row[1], inner)
+        return pieces
 
     def _around(
         self, axes: Axes, at: dict[str, Size], inside: Callable[[dict[str, Size]], list[Statement]]
@@ -340,6 +351,13 @@ class _Lowering:
 
     def _needs(self, output: Output) -> int:
         return max((self.level[f] for f in _folds_in([output.value])), default=0)
+
+
+def _inside(loop: Loop | None, body: list[Statement]) -> list[Statement]:
+    if loop is None:
+        return body
+    loop.body = body
+    return [loop]
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from symnet.dims import Dim, Size, names
 from symnet.scalar import BITS, TRANSCENDENTAL, Scalar
@@ -33,6 +34,8 @@ class Schedule:
         The domain index whose neighbours share a tile.
     rows : int
     horizontal : bool
+    columns_first : bool
+        Whether all rows pass one strip of columns before the next strip, which then stays in the cache.
     """
 
     vector: str | None
@@ -41,6 +44,7 @@ class Schedule:
     row: str | None = None
     rows: int = 1
     horizontal: bool = False
+    columns_first: bool = False
 
 
 def choose(
@@ -72,7 +76,27 @@ def choose(
         extent = sizes[row]
         rows = min(target.tile_rows, extent) if isinstance(extent, int) else target.tile_rows
         rows = max(1, min(rows, LARGEST_BODY // (words * vectors)))
-    return Schedule(vector, lanes, vectors, row if rows > 1 else None, rows)
+    strip = rows > 1 and _strip_pays(folds, sizes, vector, row or "", (rows, lanes * vectors), target)
+    return Schedule(vector, lanes, vectors, row if rows > 1 else None, rows, columns_first=strip)
+
+
+def _strip_pays(
+    folds: Sequence[Scalar], sizes: dict[str, Size], vector: str, row: str, tile: tuple[int, int], target: Target
+) -> bool:
+    """Whether more would come from beyond the L2 cache if the columns ran inside the rows."""
+    columns = rows = 0
+    for fold in folds:
+        extents = {**sizes, **dict(fold.payload.axes)}
+        for x in postorder([fold.args[0]]):
+            if x.op == "load":
+                moves = [n for n in extents if stride(x.payload[1][0], n) != 0]
+                elements = prod(n if isinstance(n, int) else TYPICAL for n in (extents[m] for m in moves))
+                columns += elements * BITS[x.dtype] // 8 if vector in moves and row not in moves else 0
+                rows += elements * BITS[x.dtype] // 8 if row in moves and vector not in moves else 0
+    n_rows, n_columns = (n if isinstance(n, int) else TYPICAL for n in (sizes[row], sizes[vector]))
+    row_first = -(-n_rows // tile[0]) * columns + rows
+    column_first = -(-n_columns // tile[1]) * rows + columns
+    return columns > target.l2_bytes // 2 and column_first < row_first
 
 
 def for_sweep(axis: str, size: Size, lanes: int, values: Sequence[Scalar]) -> Schedule:

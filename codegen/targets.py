@@ -29,6 +29,8 @@ class Target:
         Whether vectors of addresses can be loaded from.
     has_scale : bool
         Whether one instruction multiplies 512 bits of floats by powers of two.
+    l2_bytes : int
+        Of the cache that one core has for itself.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Target:
     has_fma: bool
     has_gather: bool
     has_scale: bool
+    l2_bytes: int = 1 << 20
 
     def lanes(self, bits: int) -> int:
         """How many elements of so many bits fill a vector."""
