@@ -260,7 +260,13 @@ class _Planner:
     def _step(
         self, kernel: Kernel, formals: Formals, origin: Origin | str, check: Node | None = None, flag: str = ""
     ) -> None:
-        actual = [formals.actual[b.name] for b in kernel.buffers]
+        actual: list[Buffer] = []
+        for buffer in kernel.buffers:
+            if buffer.name not in formals.actual:
+                # Scratch memory that the lowering asked for, for this step alone.
+                name = f"{buffer.name}.{len(self.plan.steps)}"
+                formals.actual[buffer.name] = self._add(Buffer(name, buffer.dtype, buffer.shape, "arena"))
+            actual.append(formals.actual[buffer.name])
         self.plan.steps.append(Step(kernel, actual, origin, check, flag))
 
     def _check(self, node: Node) -> None:

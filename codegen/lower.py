@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from itertools import count
 
 import numpy as np
@@ -19,7 +20,7 @@ from symnet.scalar import FLOATS, Scalar
 
 from .loops import Buffer, Carry, Kernel, Loop, Output, Statement, Store, postorder, replace, scalars_in
 from .reuse import kept_values
-from .schedule import Axes, Schedule, choose, for_sweep
+from .schedule import Axes, Schedule, choose, for_sweep, packable
 from .targets import Target
 
 
@@ -45,8 +46,9 @@ def lower(
     domain = [(n, size) for n, size in domain if size != 1]
     ones = {n: 0 for n, size in domain if size == 1}
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
-    body = _Lowering(domain, outputs, target, row_axis).body()
-    used = _used_buffers(outputs, buffers)
+    lowering = _Lowering(domain, outputs, target, row_axis)
+    body = lowering.body()
+    used = [*_used_buffers(outputs, buffers), *lowering.scratch.values()]
     sizes = [size for _, size in domain] + [x for b in used for x in b.shape]
     dims = dict.fromkeys(n for size in [*sizes, *_sizes_in(outputs)] for n in names(size))
     indices = {n for n, _ in domain} | {n for f in _folds_in([o.value for o in outputs]) for n, _ in f.payload.axes}
@@ -84,6 +86,7 @@ class _Lowering:
         self.row_axis = row_axis if row_axis in dict(domain) else None
         self.folds = _folds_in([o.value for o in outputs])
         self.fresh = count()
+        self.scratch: dict[Scalar, Buffer] = {}
         self.level: dict[Scalar, int] = {}
         for fold in self.folds:
             self.level[fold] = 1 + max((self.level[f] for f in _folds_in(fold.args)), default=0)
@@ -109,7 +112,7 @@ class _Lowering:
 
         def tiles(at: dict[str, Size]) -> list[Statement]:
             if schedule.vector is None:
-                return self._tile(at, [{}])
+                return self._tile([at], self.outputs)
             return self._tiles(schedule, sizes, at)
 
         return self._around(outer, {}, tiles)
@@ -117,32 +120,64 @@ class _Lowering:
     def _tiles(self, schedule: Schedule, sizes: dict[str, Size], at: dict[str, Size]) -> list[Statement]:
         """The two loops over tiles, of rows and of columns, whichever is outside."""
         assert schedule.vector is not None
-        width, lanes, vectors = sizes[schedule.vector], schedule.lanes, schedule.vectors
-
-        def tile(row: tuple[int, Loop | None], column: tuple[int, Loop]) -> list[Statement]:
-            (n_rows, row_loop), (n_columns, column_loop) = row, column
-            places: list[dict[str, Size]] = []
-            for r in range(n_rows):
-                for c in range(n_columns):
-                    place = {str(schedule.vector): Dim.named(column_loop.index) + c * lanes}
-                    if row_loop is not None:
-                        place[str(schedule.row)] = Dim.named(row_loop.index) + r
-                    places.append(place)
-            return self._tile(at, places)
-
-        pieces: list[Statement] = []
         if schedule.columns_first:
-            for column in self._vector_pieces(width, lanes, vectors):
-                for row in self._row_pieces(schedule, sizes):
-                    column[1].body += _inside(row[1], tile(row, column))
-                pieces.append(column[1])
-            return pieces
-        for row in self._row_pieces(schedule, sizes):
+            return self._strips(schedule, sizes, at)
+        pieces: list[Statement] = []
+        for n_rows, row_loop in self._row_pieces(schedule, sizes):
             inner: list[Statement] = []
-            for column in self._vector_pieces(width, lanes, vectors):
-                inner += _inside(column[1], tile(row, column))
-            pieces += _inside(row[1], inner)
+            for n_columns, loop in self._vector_pieces(sizes[schedule.vector], schedule.lanes, schedule.vectors):
+                spots = _spots(schedule, at, (n_rows, row_loop), (n_columns, Dim.named(loop.index)))
+                inner += _inside(loop, self._tile(spots, self.outputs))
+            pieces += _inside(row_loop, inner)
         return pieces
+
+    def _strips(self, schedule: Schedule, sizes: dict[str, Size], at: dict[str, Size]) -> list[Statement]:
+        """Strips of columns, each passed by all rows; packed first where that pays (Goto & van de Geijn, 2008)."""
+        assert schedule.vector is not None
+        pieces: list[Statement] = []
+        for n_columns, strip in self._vector_pieces(sizes[schedule.vector], schedule.lanes, schedule.vectors):
+            width = n_columns * schedule.lanes
+            # The strip's index moves from strip to strip; inside, one pass over the strip's own columns.
+            end = strip.stop - Dim.named(strip.index) if strip.masked else width
+            columns = Loop(self.name("j"), 0, end, width, schedule.lanes, strip.masked)
+            strip.lanes, strip.masked, strip.body = 1, False, [columns]
+            start = Dim.named(strip.index)
+            outputs = self.outputs
+            if schedule.packed:
+                outputs, columns.body = self._packed(schedule, at, start, columns, n_columns)
+            for n_rows, row_loop in self._row_pieces(schedule, sizes):
+                spots = _spots(schedule, at, (n_rows, row_loop), (n_columns, start + Dim.named(columns.index)))
+                columns.body += _inside(row_loop, self._tile(spots, outputs))
+            pieces.append(strip)
+        return pieces
+
+    def _packed(
+        self, schedule: Schedule, at: dict[str, Size], start: Size, columns: Loop, n_columns: int
+    ) -> tuple[Sequence[Output], list[Statement]]:
+        """Copy what all rows read of a strip side by side; the outputs that read the copy, and the copying."""
+        assert schedule.vector is not None
+        own, width = Dim.named(columns.index), n_columns * schedule.lanes
+        copies: dict[Scalar, Scalar] = {}
+        statements: list[Statement] = []
+        for fold, load in packable(self.folds, schedule):
+            ((axis, size),) = fold.payload.axes
+            scratch = self._scratch(load, size, schedule.lanes * schedule.vectors)
+            copies[load] = s.load(scratch, (Dim.named(axis) * width + Dim.named(schedule.vector) - start,), load.dtype)
+            loop = Loop(self.name(axis), 0, size, 1)
+            for c in range(n_columns):
+                column = own + c * schedule.lanes
+                spot = {**at, schedule.vector: start + column, axis: Dim.named(loop.index)}
+                (value,) = replace([load], spot, {})
+                loop.body.append(Store(scratch, Dim.named(loop.index) * width + column, value))
+            statements.append(loop)
+        values = replace([o.value for o in self.outputs], {}, copies)
+        return [changed(o, value=v) for o, v in zip(self.outputs, values, strict=True)], statements
+
+    def _scratch(self, load: Scalar, depth: Size, width: int) -> str:
+        """The buffer for the copied strips of a load."""
+        if load not in self.scratch:
+            self.scratch[load] = Buffer(self.name("strip"), load.dtype, (depth, width), "argument")
+        return self.scratch[load].name
 
     def _around(
         self, axes: Axes, at: dict[str, Size], inside: Callable[[dict[str, Size]], list[Statement]]
@@ -185,17 +220,16 @@ class _Lowering:
         pieces.append((1, Loop(self.name("j"), full, extent, lanes, lanes, masked=True)))
         return pieces
 
-    def _tile(self, at: dict[str, Size], places: Sequence[dict[str, Size]]) -> list[Statement]:
+    def _tile(self, spots: Sequence[dict[str, Size]], outputs: Sequence[Output]) -> list[Statement]:
         """Folds and stores at several places of the domain at once."""
         statements: list[Statement] = []
-        spots = [{**at, **place} for place in places]
         found: list[dict[Scalar, Scalar]] = [{} for _ in spots]
         by_axes: dict[Axes, list[Scalar]] = {}
-        for fold in self.folds:
+        for fold in _folds_in([o.value for o in outputs]):
             by_axes.setdefault(fold.payload.axes, []).append(fold)
         for axes, folds in by_axes.items():
             statements += self._fold_loops(axes, folds, spots, found)
-        for output in self.outputs:
+        for output in outputs:
             for spot, known in zip(spots, found, strict=True):
                 (value,) = replace([output.value], spot, known)
                 statements.append(Store(output.buffer.name, substitute(output.address, spot), value))
@@ -351,6 +385,21 @@ class _Lowering:
 
     def _needs(self, output: Output) -> int:
         return max((self.level[f] for f in _folds_in([output.value])), default=0)
+
+
+def _spots(
+    schedule: Schedule, at: dict[str, Size], rows: tuple[int, Loop | None], columns: tuple[int, Size]
+) -> list[dict[str, Size]]:
+    """The places of the domain that one tile computes."""
+    (n_rows, row_loop), (n_columns, column) = rows, columns
+    spots: list[dict[str, Size]] = []
+    for r in range(n_rows):
+        for c in range(n_columns):
+            spot = {**at, str(schedule.vector): column + c * schedule.lanes}
+            if row_loop is not None:
+                spot[str(schedule.row)] = Dim.named(row_loop.index) + r
+            spots.append(spot)
+    return spots
 
 
 def _inside(loop: Loop | None, body: list[Statement]) -> list[Statement]:

@@ -17,6 +17,8 @@ Axes = Sequence[tuple[str, Size]]
 TYPICAL = 64
 # Instances of the body in one unrolled tile, times its words.
 LARGEST_BODY = 640
+# With so many rows to use it, copying a strip is cheap.
+PACKED_ROWS = 48
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Schedule:
     horizontal : bool
     columns_first : bool
         Whether all rows pass one strip of columns before the next strip, which then stays in the cache.
+    packed : bool
+        Whether such a strip is first copied side by side, so that its rows do not compete for the same
+        places in the cache.
     """
 
     vector: str | None
@@ -45,6 +50,7 @@ class Schedule:
     rows: int = 1
     horizontal: bool = False
     columns_first: bool = False
+    packed: bool = False
 
 
 def choose(
@@ -77,7 +83,20 @@ def choose(
         rows = min(target.tile_rows, extent) if isinstance(extent, int) else target.tile_rows
         rows = max(1, min(rows, LARGEST_BODY // (words * vectors)))
     strip = rows > 1 and _strip_pays(folds, sizes, vector, row or "", (rows, lanes * vectors), target)
-    return Schedule(vector, lanes, vectors, row if rows > 1 else None, rows, columns_first=strip)
+    many = strip and isinstance(sizes[row or ""], int) and sizes[row or ""] >= PACKED_ROWS  # type: ignore[operator]
+    return Schedule(vector, lanes, vectors, row if rows > 1 else None, rows, columns_first=strip, packed=many)
+
+
+def packable(folds: Sequence[Scalar], schedule: Schedule) -> list[tuple[Scalar, Scalar]]:
+    """The loads that every row of a strip repeats, each with its fold: contiguous along the strip, unconditional."""
+    found: dict[Scalar, Scalar] = {}
+    for fold in folds:
+        for x in postorder([fold.args[0]]):
+            if x.op == "load" and not x.args and len(fold.payload.axes) == 1 and schedule.vector and schedule.row:
+                address = x.payload[1][0]
+                if stride(address, schedule.vector) == 1 and stride(address, schedule.row) == 0:
+                    found.setdefault(x, fold)
+    return [(fold, load) for load, fold in found.items()]
 
 
 def _strip_pays(
