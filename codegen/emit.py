@@ -17,7 +17,7 @@ from symnet.dims import Dim, Extremum, Quotient, Size
 from symnet.errors import CompileError
 from symnet.scalar import BITS, FLOATS, TRANSCENDENTAL, Scalar, variable
 
-from .loops import Buffer, Kernel, Loop, Statement, Store, postorder
+from .loops import Buffer, Kernel, Loop, Statement, Store, Turn, postorder
 from .targets import Target
 from .vector_math import expand
 from .words import Words
@@ -171,6 +171,8 @@ class Emitter:
         for statement in statements:
             if isinstance(statement, Store):
                 self.store(statement)
+            elif isinstance(statement, Turn):
+                self.turn(statement)
             else:
                 self.loop(statement)
 
@@ -283,6 +285,36 @@ class Emitter:
         else:
             pointer = self.pointer(buffer, store.address)
             scope.lines.append(f"  store {memory} {ref}, ptr {pointer}, align {_bytes(buffer.dtype)}")
+
+    def turn(self, turn: Turn) -> None:
+        """Rows are loaded, transposed by exchanging ever larger halves in registers, and stored."""
+        depth, lanes = len(self.scopes) - 1, len(turn.rows)
+        source, target = self.buffers[turn.source], self.buffers[turn.buffer]
+        element = MEMORY_TYPE[source.dtype]
+        type, align = vector_type(element, lanes), _bytes(source.dtype)
+        flags = f"<{lanes} x i1>"
+        inside = self.splat(self.size(turn.below).ref, "i64", lanes, self.size_depth(turn.below))
+        mask = self.emit(f"icmp slt <{lanes} x i64> {_iota(lanes)}, {inside}", depth)
+        load = f"call {type} @llvm.masked.load.{_mangle(element, lanes)}.p0"
+        rows = [
+            self.emit(
+                f"{load}(ptr {self.pointer(source, a)}, i32 {align}, {flags} {mask}, {type} zeroinitializer)", depth
+            )
+            for a in turn.rows
+        ]
+        size = 1
+        while size < lanes:
+            low = [k if k // size % 2 == 0 else k - size + lanes for k in range(lanes)]
+            high = [k + size if k // size % 2 == 0 else k + lanes for k in range(lanes)]
+            for a in [k for k in range(lanes) if k // size % 2 == 0]:
+                pair = f"shufflevector {type} {rows[a]}, {type} {rows[a + size]}, <{lanes} x i32> "
+                rows[a], rows[a + size] = (
+                    self.emit(pair + "<" + ", ".join(f"i32 {k}" for k in places) + ">", depth) for places in (low, high)
+                )
+            size *= 2
+        for k, row in enumerate(rows):
+            pointer = self.pointer(target, turn.address + k * turn.step)
+            self.scopes[-1].lines.append(f"  store {type} {row}, ptr {pointer}, align {align}")
 
     def call_void(self, kind: str, memory: str, ref: str, pointer: str, mask: str, buffer: Buffer, lanes: int) -> None:
         type = "ptr" if kind == "store" else f"<{lanes} x ptr>"
@@ -638,7 +670,7 @@ def _most_transcendentals(body: Sequence[Statement]) -> int:
 
 def _stored(body: Sequence[Statement]) -> Iterable[str]:
     for statement in body:
-        if isinstance(statement, Store):
+        if isinstance(statement, (Store, Turn)):
             yield statement.buffer
         else:
             yield from _stored(statement.body)

@@ -3,13 +3,16 @@
     kernel ::= name(buffer*, dim*) stmt*
     stmt   ::= for index in start..stop step n [lanes w] [masked] carry*: stmt*
              | buffer[address] = scalar
+             | turn buffer[address] step n = buffer[address, ...] below size
     carry  ::= name = scalar, then scalar        first value, value after an iteration
 
 Grammar, data, text, checker, in this order. Scalars are those of :mod:`symnet.scalar`, with loads at
 one linear address. In a loop with lanes, the index stands for `w` neighbouring values at once and
 everything that depends on it is a vector (the single-program-multiple-data reading of ispc: Pharr
 and Mark, 2012); `step` may be a multiple of `w`, for a body unrolled by hand. In a masked loop only
-the lanes below `stop` load and store.
+the lanes below `stop` load and store. A turn moves a square of elements, one row of it at each of the
+addresses read, and stores its columns as rows, `step` apart; elements of a row from `size` on are not
+read.
 """
 
 from __future__ import annotations
@@ -84,7 +87,30 @@ class Store:
     value: Scalar
 
 
-Statement: TypeAlias = Loop | Store
+@dataclass
+class Turn:
+    """A square of elements transposed on its way to another buffer; see the grammar.
+
+    Attributes
+    ----------
+    buffer, address, step
+        Where the columns of the square go.
+    source : str
+    rows : list of sizes
+        The address of each row of the square; as many as a row has elements.
+    below : size
+        Elements of a row that exist.
+    """
+
+    buffer: str
+    address: Size
+    step: int
+    source: str
+    rows: list[Size]
+    below: Size
+
+
+Statement: TypeAlias = Loop | Store | Turn
 
 
 @dataclass
@@ -115,6 +141,11 @@ def _text(body: Sequence[Statement], indent: str) -> Iterator[str]:
     for statement in body:
         if isinstance(statement, Store):
             yield f"{indent}{statement.buffer}[{statement.address}] = {statement.value!r}"
+            continue
+        if isinstance(statement, Turn):
+            rows = f"{statement.rows[0]}, ... {len(statement.rows)} rows"
+            target = f"{statement.buffer}[{statement.address}] step {statement.step}"
+            yield f"{indent}turn {target} = {statement.source}[{rows}] below {statement.below}"
             continue
         loop = statement
         lanes = (f" lanes {loop.lanes}" if loop.lanes > 1 else "") + (" masked" if loop.masked else "")
@@ -204,6 +235,12 @@ def _check_body(body: Sequence[Statement], buffers: set[str], names: set[str], v
             if statement.buffer not in buffers:
                 raise GraphError(f"store to the unknown buffer {statement.buffer}")
             _check_scalars([statement.value, s.index(statement.address)], buffers, names, variables)
+            continue
+        if isinstance(statement, Turn):
+            if not {statement.buffer, statement.source} <= buffers:
+                raise GraphError(f"a turn between unknown buffers {statement.source} and {statement.buffer}")
+            sizes = [statement.address, *statement.rows, statement.below]
+            _check_scalars([s.index(size) for size in sizes], buffers, names, variables)
             continue
         loop = statement
         inner = {c.name for c in loop.carries}

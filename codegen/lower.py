@@ -15,12 +15,12 @@ from itertools import count
 import numpy as np
 
 from symnet import scalar as s
-from symnet.dims import Dim, Size, names, substitute
+from symnet.dims import Dim, Size, minimum, names, substitute
 from symnet.scalar import FLOATS, Scalar
 
-from .loops import Buffer, Carry, Kernel, Loop, Output, Statement, Store, postorder, replace, scalars_in
+from .loops import Buffer, Carry, Kernel, Loop, Output, Statement, Store, Turn, postorder, replace, scalars_in
 from .reuse import kept_values
-from .schedule import Axes, Schedule, choose, for_sweep, packable
+from .schedule import Axes, Schedule, choose, for_sweep, packable, stride
 from .targets import Target
 
 
@@ -144,7 +144,7 @@ class _Lowering:
             start = Dim.named(strip.index)
             outputs = self.outputs
             if schedule.packed:
-                outputs, columns.body = self._packed(schedule, at, start, columns, n_columns)
+                outputs, strip.body[:0] = self._packed(schedule, at, start, columns, n_columns, sizes[schedule.vector])
             for n_rows, row_loop in self._row_pieces(schedule, sizes):
                 spots = _spots(schedule, at, (n_rows, row_loop), (n_columns, start + Dim.named(columns.index)))
                 columns.body += _inside(row_loop, self._tile(spots, outputs))
@@ -152,24 +152,36 @@ class _Lowering:
         return pieces
 
     def _packed(
-        self, schedule: Schedule, at: dict[str, Size], start: Size, columns: Loop, n_columns: int
+        self, schedule: Schedule, at: dict[str, Size], start: Size, columns: Loop, n_columns: int, extent: Size
     ) -> tuple[Sequence[Output], list[Statement]]:
         """Copy what all rows read of a strip side by side; the outputs that read the copy, and the copying."""
         assert schedule.vector is not None
-        own, width = Dim.named(columns.index), n_columns * schedule.lanes
+        lanes, width = schedule.lanes, n_columns * schedule.lanes
         copies: dict[Scalar, Scalar] = {}
         statements: list[Statement] = []
         for fold, load in packable(self.folds, schedule):
             ((axis, size),) = fold.payload.axes
-            scratch = self._scratch(load, size, schedule.lanes * schedule.vectors)
+            # Whole squares are turned: their last rows may lie beyond the end.
+            scratch = self._scratch(load, (size + lanes - 1) // lanes * lanes, lanes * schedule.vectors)
             copies[load] = s.load(scratch, (Dim.named(axis) * width + Dim.named(schedule.vector) - start,), load.dtype)
-            loop = Loop(self.name(axis), 0, size, 1)
+            (address,) = load.payload[1]
+            row = Dim.named(self.name(axis))
+            loop = Loop(str(row), 0, size, 1)
+            spot = {**at, axis: row}
+            if stride(address, schedule.vector) != 1 and stride(address, axis) == 1:
+                loop.step = lanes
+                for c in range(n_columns):
+                    places = [minimum(start + c * lanes + k, extent - 1) for k in range(lanes)]
+                    rows = [substitute(address, {**spot, schedule.vector: place}) for place in places]
+                    loop.body.append(Turn(scratch, row * width + c * lanes, width, load.payload[0], rows, size - row))
+                statements.append(loop)
+                continue
+            own = Loop(self.name("j"), columns.start, columns.stop, columns.step, lanes, columns.masked, body=[loop])
             for c in range(n_columns):
-                column = own + c * schedule.lanes
-                spot = {**at, schedule.vector: start + column, axis: Dim.named(loop.index)}
-                (value,) = replace([load], spot, {})
-                loop.body.append(Store(scratch, Dim.named(loop.index) * width + column, value))
-            statements.append(loop)
+                column = Dim.named(own.index) + c * lanes
+                (value,) = replace([load], {**spot, schedule.vector: start + column}, {})
+                loop.body.append(Store(scratch, row * width + column, value))
+            statements.append(own)
         values = replace([o.value for o in self.outputs], {}, copies)
         return [changed(o, value=v) for o, v in zip(self.outputs, values, strict=True)], statements
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 from symnet.dims import Dim, Size, names
@@ -60,8 +60,9 @@ def choose(
     lanes = target.lanes(_widest(values))
     loads = [x for x in postorder(list(values)) if x.op == "load"]
     best: tuple[float, str | None, bool] = (float("inf"), None, False)
+    repeated = _repeated(domain, folds)
     for name, size in domain:
-        cost = sum(_cost(x.payload[1][0], name, lanes) for x in loads)
+        cost = sum(_cost(x.payload[1][0], name, lanes, repeated.get(x, {})) for x in loads)
         cost += sum(2 * _cost(a, name, lanes) for a in addresses)
         best = min(best, (cost / _fill(size, lanes), name, False), key=lambda item: item[0])
     for name, size in _horizontal_axes(folds):
@@ -84,19 +85,37 @@ def choose(
         rows = max(1, min(rows, LARGEST_BODY // (words * vectors)))
     strip = rows > 1 and _strip_pays(folds, sizes, vector, row or "", (rows, lanes * vectors), target)
     many = strip and isinstance(sizes[row or ""], int) and sizes[row or ""] >= PACKED_ROWS  # type: ignore[operator]
-    return Schedule(vector, lanes, vectors, row if rows > 1 else None, rows, columns_first=strip, packed=many)
+    made = Schedule(vector, lanes, vectors, row if rows > 1 else None, rows, columns_first=strip, packed=many)
+    if any(stride(load.payload[1][0], vector) != 1 for _, load in packable(folds, made)):
+        # The strip stands on its side: copying turns it.
+        made = replace(made, columns_first=True, packed=True)
+    return made
 
 
 def packable(folds: Sequence[Scalar], schedule: Schedule) -> list[tuple[Scalar, Scalar]]:
-    """The loads that every row of a strip repeats, each with its fold: contiguous along the strip, unconditional."""
+    """The loads that every row of a strip repeats, each with its fold."""
     found: dict[Scalar, Scalar] = {}
     for fold in folds:
-        for x in postorder([fold.args[0]]):
-            if x.op == "load" and not x.args and len(fold.payload.axes) == 1 and schedule.vector and schedule.row:
-                address = x.payload[1][0]
-                if stride(address, schedule.vector) == 1 and stride(address, schedule.row) == 0:
-                    found.setdefault(x, fold)
+        for x in _unconditional(fold):
+            address = x.payload[1][0]
+            still = schedule.row is not None and stride(address, schedule.row) == 0
+            if still and stride(address, str(schedule.vector)) not in (0, None):
+                found.setdefault(x, fold)
     return [(fold, load) for load, fold in found.items()]
+
+
+def _unconditional(fold: Scalar) -> list[Scalar]:
+    """The loads of a fold over one axis that have no guard."""
+    if len(fold.payload.axes) != 1 or fold.payload.kind.startswith("arg"):
+        return []
+    return [x for x in postorder([fold.args[0]]) if x.op == "load" and not x.args]
+
+
+def _repeated(domain: Axes, folds: Sequence[Scalar]) -> dict[Scalar, dict[str, int]]:
+    """For each load that may be packed the domain indices it does not depend on, with their extents."""
+    extents = {name: size if isinstance(size, int) else TYPICAL for name, size in domain}
+    loads = {x for fold in folds for x in _unconditional(fold)}
+    return {x: {n: k for n, k in extents.items() if stride(x.payload[1][0], n) == 0} for x in loads}
 
 
 def _strip_pays(
@@ -173,9 +192,13 @@ def _depends(atom: object, name: str) -> bool:
     )
 
 
-def _cost(address: Size, name: str, lanes: int) -> float:
+def _cost(address: Size, name: str, lanes: int, repeated: Mapping[str, int] | None = None) -> float:
+    """What a load or store costs if the lanes count `name`; a strided load can be packed once for all rows."""
     step = stride(address, name)
-    return {0: 0.3, 1: 1.0}.get(step, 2.0 * lanes) if step is not None else 2.0 * lanes
+    if step in (0, 1):
+        return 0.3 if step == 0 else 1.0
+    rows = max((n for index, n in (repeated or {}).items() if index != name), default=1)
+    return 2.0 * lanes if step is None or rows == 1 else 1.0 + 2.0 * lanes / rows
 
 
 def _fill(size: Size, lanes: int) -> float:

@@ -53,7 +53,7 @@ def form_kernels(graph: Graph) -> list[Group]:
 
 
 def materialized_views(graph: Graph) -> set[Node]:
-    """Movement nodes that need memory of their own: results, right operands that stand on their side, deep chains."""
+    """Movement nodes that need memory of their own: results, and the ends of deep chains."""
     wanted = set(graph.roots())
     depth: dict[Node, int] = {}
     for node in graph.nodes:
@@ -62,17 +62,7 @@ def materialized_views(graph: Graph) -> set[Node]:
             if depth[node] == DEEPEST:
                 wanted.add(node)
                 depth[node] = 0
-        if node.op.family == "contraction" and len(node.inputs[1].shape) >= 2 and _swaps_last(node.inputs[1]):
-            wanted.add(node.inputs[1])
     return wanted
-
-
-def _swaps_last(node: Node) -> bool:
-    """A transpose that moves the last axis: its rows are strided, a matrix product wants them dense."""
-    if node.op.name != "transpose":
-        return False
-    axes = node.attrs["axes"] or tuple(reversed(range(node.ndim)))
-    return axes[-1] != node.ndim - 1
 
 
 def is_lazy(node: Node, materialized: set[Node]) -> bool:
