@@ -41,6 +41,10 @@ m, n, target = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 x = sn.Variable("x", shape=("m", "n"), dtype="float32")
 w = sn.Variable("w", shape=("n", "k"), dtype="float32")
 i = sn.Variable("i", shape=("m",), dtype="int64")
+v = sn.Variable("v", shape=("k", "n"), dtype="float32")
+known_x = sn.Variable("known_x", shape=(m, n), dtype="float32")
+known_v = sn.Variable("known_v", shape=(5, n), dtype="float32")
+known_w = sn.Variable("known_w", shape=(n, 5), dtype="float32")
 programs = {
     "map": sn.tanh(x) * 2.0 + 1.0,
     "rows": sn.softmax(x),
@@ -53,12 +57,19 @@ programs = {
     "bool": (x > 0.0),
     "product": sn.relu(x @ w),
     "gradient": sn.grad((x @ w).sum(), [x, w]),
+    "turned": x @ v.T,
+    "turned, known sizes": known_x @ known_v.T,
+    "product, known sizes": known_x @ known_w,
     "labels": sn.grad(sn.cross_entropy(x, i), x),
     "rows by number": sn.take(x, i, 0),
 }
 arrays = {
     "x": rng.standard_normal((m, n)).astype("f"),
     "w": rng.standard_normal((n, 5)).astype("f"),
+    "v": rng.standard_normal((5, n)).astype("f"),
+    "known_x": rng.standard_normal((m, n)).astype("f"),
+    "known_v": rng.standard_normal((5, n)).astype("f"),
+    "known_w": rng.standard_normal((n, 5)).astype("f"),
     "i": rng.integers(0, min(m, n), m),
 }
 for name, expression in programs.items():
@@ -83,6 +94,24 @@ print("all inside")
 def test_nothing_outside_is_touched(m: int, n: int, target: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(m), str(n), target], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0 and "all inside" in run.stdout, run.stderr[-2000:]
+
+
+@pytest.mark.parametrize("target", ["host", "portable"])
+@pytest.mark.parametrize(("m", "n"), [(3, 7), (13, 33), (64, 64)])
+def test_strips_stay_inside(m: int, n: int, target: str) -> None:
+    """The same with every product in packed strips, which otherwise only large ones are."""
+    forced = """
+from symnet.codegen import schedule
+schedule.PACKED_ROWS, schedule._strip_pays = 1, lambda *known: True
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", forced + SCRIPT, str(m), str(n), target],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert run.returncode == 0 and "all inside" in run.stdout, run.stderr[-2000:]
 

@@ -1,0 +1,95 @@
+"""Matrix products of every layout and awkward sizes, in every schedule, against numpy in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symnet as sn
+from symnet import Variable, compile, grad
+from symnet.codegen import schedule
+from symnet.codegen.memory import ALIGNMENT
+
+SIZES = [
+    (1, 1, 1),
+    (1, 33, 17),
+    (5, 1, 3),
+    (6, 16, 64),
+    (7, 15, 65),
+    (13, 37, 130),
+    (50, 20, 9),
+    (64, 64, 64),
+    (3, 0, 4),
+]
+LAYOUTS = ["ab", "abt", "atb", "atbt"]
+TARGETS = ["host", "avx2", "portable"]
+
+
+@pytest.fixture(params=["chosen", "strips"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Schedules as they are chosen, or every product in packed strips."""
+    if request.param == "strips":
+        monkeypatch.setattr(schedule, "PACKED_ROWS", 1)
+        monkeypatch.setattr(schedule, "_strip_pays", lambda *known: True)
+    return str(request.param)
+
+
+def operands(layout: str, m: Any, k: Any, n: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    return ((k, m) if layout.startswith("at") else (m, k)), ((n, k) if layout.endswith("bt") else (k, n))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products(way: str, layout: str, target: str, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    for named in (False, True):
+        f: Any = None
+        for m, k, n in SIZES:
+            if f is None or not named:
+                shapes = operands(layout, *(("m", "k", "n") if named else (m, k, n)))
+                a, b = (Variable(name, shape, dtype) for name, shape in zip("ab", shapes, strict=True))
+                product = (a.T if layout.startswith("at") else a) @ (b.T if layout.endswith("bt") else b)
+                f = compile(sn.relu(product * 2.0), target=target)
+            x, y = (rng.standard_normal(s).astype(dtype) for s in operands(layout, m, k, n))
+            wide = (x.T if layout.startswith("at") else x).astype("float64") @ (y.T if layout.endswith("bt") else y)
+            error = 1e-5 if dtype == "float32" else 1e-13
+            np.testing.assert_allclose(f(x, y), np.maximum(wide * 2, 0), rtol=error, atol=error * 10)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_batches_of_products(way: str, target: str) -> None:
+    rng = np.random.default_rng(1)
+    q, k = Variable("q", ("b", "h", "s", 8), "float32"), Variable("k", ("b", "h", "t", 8), "float32")
+    scores = q @ k.transpose((0, 1, 3, 2))
+    f = compile([scores, *grad(sn.tanh(scores).sum(), (q, k))], target=target)
+    for b, h, s, t in [(1, 1, 1, 1), (2, 3, 5, 17), (2, 1, 33, 6)]:
+        x, y = rng.standard_normal((b, h, s, 8)).astype("f"), rng.standard_normal((b, h, t, 8)).astype("f")
+        found, dq, dk = f(x, y)
+        wide = x.astype("float64") @ y.transpose(0, 1, 3, 2)
+        slope = 1 - np.tanh(wide) ** 2
+        np.testing.assert_allclose(found, wide, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(dq, slope @ y, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(dk, slope.transpose(0, 1, 3, 2) @ x, rtol=1e-4, atol=1e-5)
+
+
+def test_a_second_call_gives_the_same_bits() -> None:
+    rng = np.random.default_rng(2)
+    a, b = Variable("a", ("m", 100), "float32"), Variable("b", (70, 100), "float32")
+    f = compile(a @ b.T)
+    raw = rng.standard_normal(50 * 100 + 16).astype("f")
+    y = rng.standard_normal((70, 100)).astype("f")
+    first = f(raw[:5000].reshape(50, 100), y)
+    for shift in (1, 3, 16):
+        moved = np.empty(5016, "f")[shift : shift + 5000].reshape(50, 100)
+        moved[...] = raw[:5000].reshape(50, 100)
+        np.testing.assert_array_equal(f(moved, y), first)
+
+
+def test_a_strip_is_scratch_memory_of_one_step() -> None:
+    a, b = Variable("a", ("m", 256), "float32"), Variable("b", (128, 256), "float32")
+    f = compile(sn.tanh(a @ b.T))
+    f(np.ones((64, 256), "f"), np.ones((128, 256), "f"))
+    assert 0 < f.memory.arena <= 256 * 64 * 4 + ALIGNMENT
