@@ -7,8 +7,10 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 
+from .cache import cached
 from .targets import Target
 
 _names = count()
@@ -37,12 +39,22 @@ def target_machine(target: Target) -> Any:
     )
 
 
-def compile_object(text: str, target: Target) -> bytes:
-    """Machine code for LLVM text, as an object file's bytes."""
-    module = llvm.parse_assembly(text)
-    # A fault of ours must be an exception here, not undefined behaviour later.
-    module.verify()
-    return bytes(target_machine(target).emit_object(module))
+def compile_object(text: str, target: Target) -> tuple[bytes, str]:
+    """Machine code for LLVM text, as an object file's bytes; and whether it was compiled now, and why."""
+
+    def make() -> bytes:
+        module = llvm.parse_assembly(text)
+        # A fault of ours must be an exception here, not undefined behaviour later.
+        module.verify()
+        return bytes(target_machine(target).emit_object(module))
+
+    return cached((text, target.cpu, target.features, llvm_version()), make)
+
+
+@cache
+def llvm_version() -> str:
+    """What the machine code depends on besides the text and the target."""
+    return f"O2 pic, llvmlite {llvmlite.__version__}, LLVM {llvm.llvm_version_info}, {llvm.get_default_triple()}"
 
 
 class Loaded:

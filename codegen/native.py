@@ -60,7 +60,7 @@ class NativeProgram:
         start = time.perf_counter()
         self.assembly = Assembly(graph, groups, target, max_bytes)
         emitted = time.perf_counter()
-        self.code = compile_object(self.assembly.text, target)
+        self.code, report.machine_code = compile_object(self.assembly.text, target)
         compiled = time.perf_counter()
         loaded = Loaded(self.code, ("plan", "entry"))
         self.binding = self._bind(loaded, structure)

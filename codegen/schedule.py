@@ -198,7 +198,7 @@ def _cost(address: Size, name: str, lanes: int, repeated: Mapping[str, int] | No
     if step in (0, 1):
         return 0.3 if step == 0 else 1.0
     rows = max((n for index, n in (repeated or {}).items() if index != name), default=1)
-    return 2.0 * lanes if step is None or rows == 1 else 1.0 + 2.0 * lanes / rows
+    return 2.0 * lanes if step is None or rows <= 1 else 1.0 + 2.0 * lanes / rows
 
 
 def _fill(size: Size, lanes: int) -> float:

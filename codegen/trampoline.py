@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symnet.codegen import layouts
+from symnet.codegen.cache import cached
 
 _TEXT = """
 @api = global [$api_size x i8] zeroinitializer, align 8
@@ -760,13 +761,20 @@ def _link(text: str, symbols: Sequence[str]) -> Any:
     """Compile LLVM text and load it: gives what keeps the code in memory, and maps symbols to addresses."""
     from llvmlite import binding as llvm
 
+    from symnet.codegen.jit import llvm_version
+
     lljit = _lljit()
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=2, reloc="pic")
-    module = llvm.parse_assembly(text)
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_always_inliner_pass()
-    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
-    builder = llvm.JITLibraryBuilder().add_object_img(machine.emit_object(module))
+
+    def make() -> bytes:
+        machine = llvm.Target.from_default_triple().create_target_machine(opt=2, reloc="pic")
+        module = llvm.parse_assembly(text)
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+        return bytes(machine.emit_object(module))
+
+    code, _ = cached((text, "trampoline", llvm_version()), make)
+    builder = llvm.JITLibraryBuilder().add_object_img(code)
     for symbol in symbols:
         builder.export_symbol(symbol)
     return builder.link(lljit, "symnet.trampoline")

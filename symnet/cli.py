@@ -1,4 +1,4 @@
-"""The command line: ``symnet demo``, ``symnet bench``, ``symnet dump``."""
+"""The command line: ``symnet demo``, ``symnet bench``, ``symnet dump``, ``symnet cache``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,17 @@ def _parser() -> argparse.ArgumentParser:
     dump.add_argument("where", help="file.py:name of a compiled Function")
     dump.add_argument("path", type=Path, help="ends in .txt .dot .svg .json .ll or .s")
     dump.set_defaults(run=_dump)
+    cache = commands.add_parser("cache", help="the machine code kept on disk")
+    cache.add_argument("what", choices=("info", "clear"))
+    cache.set_defaults(run=_cache)
     return parser
+
+
+def _cache(args: argparse.Namespace) -> int:
+    from .compile import cache
+
+    print(f"removed {cache.clear()} entries" if args.what == "clear" else cache.info())
+    return 0
 
 
 def _demo(args: argparse.Namespace) -> int:

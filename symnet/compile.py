@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .codegen import cache as cache
 from .codegen.native import NativeProgram
 from .codegen.targets import find_target
 from .dtype import Type

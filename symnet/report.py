@@ -30,16 +30,24 @@ class PassRecord:
 
 @dataclass
 class Report:
-    """The passes of one compilation, in order; prints as a table."""
+    """The passes of one compilation, in order; prints as a table.
+
+    Attributes
+    ----------
+    passes : list of PassRecord
+    machine_code : str
+        Where the machine code came from; empty for a program that is interpreted.
+    """
 
     passes: list[PassRecord] = field(default_factory=list)
+    machine_code: str = ""
 
     def __str__(self) -> str:
         lines = [f"{'pass':32} {'before':>7} {'after':>7} {'ms':>8}  rules fired"]
         for p in self.passes:
             fired = ", ".join(f"{name} ×{times}" for name, times in p.fired.items())
             lines.append(f"{p.name:32} {p.before:7} {p.after:7} {p.milliseconds:8.2f}  {fired}".rstrip())
-        return "\n".join(lines)
+        return "\n".join([*lines, *([f"machine code: {self.machine_code}"] if self.machine_code else [])])
 
     def _repr_html_(self) -> str:
         """The table, for notebooks."""
