@@ -66,6 +66,7 @@ class NativeProgram:
         self.binding = self._bind(loaded, structure)
         linked = time.perf_counter()
         self.timings = {
+            "passes": sum(p.milliseconds for p in report.passes),
             "kernels": (emitted - start) * 1e3,
             "llvm": (compiled - emitted) * 1e3,
             "link": (linked - compiled) * 1e3,

@@ -16,6 +16,7 @@ Declare Variables and ops, compile, run:
 from . import data, eager, errors, nn, optim
 from .bench import benchmark
 from .compile import compile
+from .data import DataError
 from .dims import Dim
 from .errors import (
     ArgumentError,
@@ -47,6 +48,7 @@ __all__ = [
     "CompileError",
     "Constant",
     "DTypeError",
+    "DataError",
     "Dim",
     "Expr",
     "Function",

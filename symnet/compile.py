@@ -107,9 +107,11 @@ def compile(
         report.passes.insert(0, built)
         if mode == "interpret":
             return InterpretedProgram(graph, tuple(types), parameters, report)
-        return NativeProgram(
-            graph, form_kernels(graph), tuple(types), parameters, report, structure, find_target(target), max_bytes
-        )
+        start = time.perf_counter()
+        groups = form_kernels(graph)
+        formed = (time.perf_counter() - start) * 1e3
+        report.passes.append(PassRecord("form_kernels", len(graph.nodes), len(groups), formed, {}))
+        return NativeProgram(graph, groups, tuple(types), parameters, report, structure, find_target(target), max_bytes)
 
     return Function(structure, variables, pairs, mode, build)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .dims import Dim, Size
-from .dtype import DTYPES, Shape, Type, collecting, dtype_name, shape_text, storage
+from .dtype import DTYPES, Shape, collecting, dtype_name, shape_text, storage
 from .errors import ArgumentError, DTypeError, OverflowInArgument, ShapeError, SymbolicUseError, SymnetError
 from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, located, number_as
 from .op import OPS, Op, apply
@@ -329,10 +329,3 @@ def _fit_numbers(operands: Sequence[Expr], wanted: Sequence[str]) -> None:
     for operand, dtype in zip(operands, wanted, strict=True):
         if isinstance(operand, Constant):
             number_as(operand.value, dtype)
-
-
-def known_type(expr: Expr) -> Type | None:
-    """The type of an expression, or None while some of it is open."""
-    if expr._shape is None or expr._dtype is None:
-        return None
-    return Type(storage(expr._dtype), expr._shape)

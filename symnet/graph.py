@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dims import Dim, Size, names
-from .dtype import Shape, Type, collecting, shape_text, storage
+from .dtype import DTYPES, Shape, Type, collecting, shape_text, storage
 from .errors import DTypeError, GraphError, SymnetError
 from .op import OPS, Op, register
 from .operators import Operators
@@ -64,7 +64,8 @@ class Literal:
 
     def __str__(self) -> str:
         if self.array.ndim == 0:
-            return repr(self.array.item())
+            # As short as its own dtype allows: 0.1 for a float32 that is nearest to it.
+            return str(self.array) if self.array.dtype.kind == "f" else repr(self.array.item())
         if self.array.size <= 4:
             return str(self.array.tolist())
         return f"<{self.array.size} numbers>"
@@ -391,12 +392,9 @@ def dtype_of(arg: Any) -> str:
     if type(arg) is float:
         return "float"
     name = np.asarray(arg).dtype.name
-    if name not in SHORT_NAMES:
+    if name not in DTYPES:
         raise DTypeError(f"{arg!r} is not a number: dtype {name} is not supported")
     return name
-
-
-SHORT_NAMES = frozenset(("bool", "int32", "int64", "float32", "float64"))
 
 
 def number_as(value: Any, dtype: str) -> Any:
@@ -433,12 +431,3 @@ def bind_sizes(value: Any, sizes: Mapping[str, int]) -> Any:
     if isinstance(value, Dim):
         return evaluate(value, sizes)
     return tuple(bind_sizes(v, sizes) for v in value) if isinstance(value, tuple) else value
-
-
-def attr_sizes(node: Node) -> bool:
-    """Whether some attribute holds a size that is not known yet."""
-    return any(map(_has_dim, node.attrs.values()))
-
-
-def _has_dim(value: Any) -> bool:
-    return isinstance(value, Dim) or (isinstance(value, tuple) and any(map(_has_dim, value)))

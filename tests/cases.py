@@ -258,6 +258,9 @@ INDEXING = [
         special=False,
         gradient=False,
     ),
+    Case("dot", sn.dot, ((2, 3, 4), (4, 5)), ALL, relative=2e-6, special=False, label="dot-matrix"),
+    Case("dot", sn.dot, ((), (2, 3)), ALL, relative=2e-6, special=False, label="dot-scalar"),
+    Case("dot", sn.dot, ((4,), (4,)), ALL, relative=2e-6, special=False, label="dot-vectors"),
     Case(
         "check_exponent", lambda b: apply(OPS["check_exponent"], abs(b)), ((3, 2),), ("int32", "int64"), special=False
     ),

@@ -10,9 +10,9 @@ from .. import scalar as s
 from ..dims import Dim
 from ..dtype import Shape, broadcast, require_equal, shape_text
 from ..errors import ShapeError
-from ..op import OPS, IndexTuple, Op, Operand, apply, register
+from ..op import OPS, Composite, IndexTuple, Op, Operand, apply, register
 from ..scalar import Scalar
-from .elementwise import aligned
+from .elementwise import aligned, multiply
 from .movement import expand_dims, squeeze, sum_to, transpose
 
 
@@ -88,7 +88,31 @@ class Linear(Op):
         return OPS[activation].element((), Operand((), total.dtype, lambda index, guard: total))
 
 
+class Dot(Composite):
+    """numpy's dot where it is the product of a scalar, or the matrix product."""
+
+    def result_shape(self, a: Shape, b: Shape) -> Shape:  # type: ignore[override]
+        if not a or not b:
+            return a or b
+        if len(b) > 2:
+            raise ShapeError(
+                f"dot of shapes {shape_text(a)} and {shape_text(b)}: numpy's dot pairs every leading axis of one with "
+                "every one of the other; use @, which broadcasts them"
+            )
+        return _matmul.result_shape(a, b)
+
+    def numpy(self, a: np.ndarray, b: np.ndarray) -> Any:  # type: ignore[override]
+        return np.dot(a, b)
+
+    def expand(self, a: Any, b: Any) -> Any:  # type: ignore[override]
+        return matmul(a, b) if a.shape and b.shape else multiply(a, b)
+
+    def grad(self, g: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        return _matmul.grad(g, y, a, b) if a.shape and b.shape else (multiply(g, b), multiply(g, a))
+
+
 _matmul = register(MatMul())
+_dot = register(Dot("dot"))
 _linear = register(Linear())
 
 
@@ -110,8 +134,14 @@ def matmul(a: Any, b: Any) -> Any:
 
 
 def dot(a: Any, b: Any) -> Any:
-    """numpy's dot where it is the matrix product: for operands of one or two axes."""
-    return apply(_matmul, a, b)
+    """numpy's dot: times a scalar, or the matrix product with an operand of one or two axes.
+
+    Raises
+    ------
+    ShapeError
+        The inner sizes differ, or `b` has more than two axes.
+    """
+    return apply(_dot, a, b)
 
 
 def linear(x: Any, w: Any, b: Any, activation: str | None = None) -> Any:
