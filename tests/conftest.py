@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 settings.register_profile("fixed", max_examples=120, derandomize=True, deadline=None, suppress_health_check=QUIET)
-settings.register_profile("hunt", max_examples=3000, deadline=None, suppress_health_check=QUIET)
+settings.register_profile("hunt", max_examples=1000, deadline=None, suppress_health_check=QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 # Set before anything is compiled, and for the processes that tests start.
