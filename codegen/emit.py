@@ -181,30 +181,34 @@ class Emitter:
         depth = len(self.scopes)
         start, stop = self.size(loop.start), self.size(loop.stop)
         lanes = max([loop.lanes, *(s.lanes for s in self.scopes)])
-        firsts = [self.widen(self.value(c.first), c.first.dtype, lanes) for c in loop.carries]
+        widths = [max(lanes, c.lanes) for c in loop.carries]
+        firsts = [self.widen(self.value(c.first), c.first.dtype, w) for c, w in zip(loop.carries, widths, strict=True)]
         once = isinstance(loop.start, int) and isinstance(loop.stop, int) and loop.stop - loop.start <= loop.step
         if once and loop.stop <= loop.start:  # type: ignore[operator]
-            self._after(loop, firsts, lanes)
+            self._after(loop, firsts)
             return
         head, end = self.fresh("loop")[1:], self.fresh("end")[1:]
         scope = Scope(depth, parent.label if once else head, loop.lanes)
         self.scopes.append(scope)
         index = start.ref if once else self.fresh("i")
         self.names[loop.index] = Bound(index, depth if not once else parent.depth, loop.lanes)
-        phis = firsts if once else [Value(self.fresh("c"), lanes, depth) for _ in loop.carries]
+        phis = firsts if once else [Value(self.fresh("c"), w, depth) for w in widths]
         for carry, phi in zip(loop.carries, phis, strict=True):
             self.variables[carry.name] = phi
         if loop.masked:
             scope.mask = self._mask(index, stop.ref, loop.lanes, depth)
         self.body(loop.body)
-        nexts = [self.widen(self.value(c.next), c.first.dtype, lanes) for c in loop.carries]  # type: ignore[arg-type]
+        nexts = [
+            self.widen(self.value(c.next), c.first.dtype, w)  # type: ignore[arg-type]
+            for c, w in zip(loop.carries, widths, strict=True)
+        ]
         self._close(loop)
         if once:
             parent.lines += scope.lines
             parent.label = scope.label
-            self._after(loop, nexts, lanes)
+            self._after(loop, nexts)
             return
-        self._join(loop, scope, parent, (start.ref, stop.ref, index), (head, end), (firsts, phis, nexts), lanes)
+        self._join(loop, scope, parent, (start.ref, stop.ref, index), (head, end), (firsts, phis, nexts))
 
     def _mask(self, index: str, stop: str, lanes: int, depth: int) -> str:
         place = self.emit(f"add <{lanes} x i64> {self.splat(index, 'i64', lanes, depth)}, {_iota(lanes)}", depth)
@@ -215,9 +219,9 @@ class Emitter:
             del self.memo[key]
         del self.names[loop.index]
 
-    def _after(self, loop: Loop, values: Iterable[Value], lanes: int) -> None:
+    def _after(self, loop: Loop, values: Iterable[Value]) -> None:
         for carry, value in zip(loop.carries, values, strict=True):
-            self.variables[carry.name] = Value(value.ref, lanes, len(self.scopes) - 1)
+            self.variables[carry.name] = Value(value.ref, value.lanes, len(self.scopes) - 1)
 
     def _join(
         self,
@@ -227,7 +231,6 @@ class Emitter:
         bounds: tuple[str, str, str],
         labels: tuple[str, str],
         carried: tuple[list[Value], list[Value], list[Value]],
-        lanes: int,
     ) -> None:
         """Append a finished loop to its parent: guard, phis, body, back edge, exit phis."""
         (start, stop, index), (head, end) = bounds, labels
@@ -241,7 +244,7 @@ class Emitter:
             out += [f"  {enter} = icmp slt i64 {start}, {stop}", f"  br i1 {enter}, label %{head}, label %{end}"]
         following, again = self.fresh("n"), self.fresh()
         out += [f"{head}:", f"  {index} = phi i64 [ {start}, %{before} ], [ {following}, %{scope.label} ]"]
-        types = [vector_type(LLVM_TYPE[c.first.dtype], lanes) for c in loop.carries]
+        types = [vector_type(LLVM_TYPE[c.first.dtype], v.lanes) for c, v in zip(loop.carries, firsts, strict=True)]
         for phi, first, new, type in zip(phis, firsts, nexts, types, strict=True):
             out.append(f"  {phi.ref} = phi {type} [ {first.ref}, %{before} ], [ {new.ref}, %{scope.label} ]")
         out += scope.lines
@@ -254,10 +257,10 @@ class Emitter:
         results = []
         for first, new, type in zip(firsts, nexts, types, strict=True):
             edges = [(new.ref, scope.label)] + ([] if certain else [(first.ref, before)])
-            results.append(Value(self.fresh("r"), lanes))
+            results.append(Value(self.fresh("r"), first.lanes))
             out.append(f"  {results[-1].ref} = phi {type} " + ", ".join(f"[ {v}, %{b} ]" for v, b in edges))
         parent.label = end
-        self._after(loop, results, lanes)
+        self._after(loop, results)
 
     def store(self, store: Store) -> None:
         depth = len(self.scopes) - 1

@@ -57,11 +57,15 @@ class Output:
 
 @dataclass
 class Carry:
-    """A value that a loop hands from one iteration to the next; read inside and after as a variable."""
+    """A value that a loop hands from one iteration to the next; read inside and after as a variable.
+
+    It has the lanes of the loop, or its own where they are more: a plain loop may add up vectors.
+    """
 
     name: str
     first: Scalar
     next: Scalar | None = None
+    lanes: int = 1
 
 
 @dataclass

@@ -359,7 +359,7 @@ class _Lowering:
             for v in range(vectors):
                 spot = {**at, name: Dim.named(loop.index) + v * schedule.lanes}
                 loop.body += self._stores(spot, known, stores)
-            statements.append(loop)
+            statements.append(loop if loop.masked or stores else self._in_blocks(loop, folds))
         results = {}
         for fold in folds:
             kind = fold.payload.kind
@@ -368,6 +368,29 @@ class _Lowering:
                 total = total if part.op == "const" else combine(kind, total, part)
             results[fold] = s.make("horizontal", (total,), fold.dtype, kind) if schedule.lanes > 1 else total
         return statements, results
+
+    def _in_blocks(self, loop: Loop, folds: Sequence[Scalar]) -> Loop:
+        """A long sum as a sum of the sums of blocks: rounding errors grow with the blocks, not with the elements.
+
+        The first level of pairwise summation (Higham, The accuracy of floating point summation, 1993).
+        """
+        sums = any(f.payload.kind == "add" and f.dtype in FLOATS for f in folds)
+        steps = (loop.stop - loop.start) // loop.step if isinstance(loop.stop, int) else BLOCK + 1
+        if not sums or isinstance(steps, Dim) or steps <= BLOCK:
+            return loop
+        start = Dim.named(self.name("block"))
+        end = minimum(start + loop.step * BLOCK, loop.stop)
+        inner = Loop(loop.index, start, end, loop.step, loop.lanes, body=loop.body)
+        outer = Loop(str(start), loop.start, loop.stop, loop.step * BLOCK, body=[inner])
+        kinds = [f.payload.kind for f in folds for _ in range(len(loop.carries) // len(folds))]
+        for carry, kind in zip(loop.carries, kinds, strict=True):
+            assert carry.next is not None
+            total = s.variable(carry.name, carry.first.dtype)
+            part = s.variable(self.name("part"), carry.first.dtype)
+            (following,) = replace([carry.next], {}, {total: part})
+            inner.carries.append(Carry(str(part.payload), identity(kind, carry.first.dtype), following))
+            outer.carries.append(Carry(carry.name, carry.first, combine(kind, total, part), loop.lanes))
+        return outer
 
     # -- several levels of folds along one axis ------------------------------------------------
 
@@ -419,6 +442,10 @@ def _inside(loop: Loop | None, body: list[Statement]) -> list[Statement]:
         return body
     loop.body = body
     return [loop]
+
+
+# Steps of a loop that adds up floats before its sum is added to that of the loops before.
+BLOCK = 64
 
 
 @dataclass

@@ -159,7 +159,7 @@ RULES: tuple[Rule, ...] = (
     Rule("double-not", lambda x: ~~x, lambda x: x),
     Rule("not-equal", lambda x, y: ~call("equal", x, y), lambda x, y: call("not_equal", x, y)),
     Rule("not-not-equal", lambda x, y: ~call("not_equal", x, y), lambda x, y: call("equal", x, y)),
-    Rule("and-true", lambda x: x & True, lambda x: x),
+    Rule("and-true", lambda x: x & True, lambda x: x, lambda x: x.dtype == "bool"),
     Rule("or-false", lambda x: x | False, lambda x: x),
     _both("logical_and"),
     _both("logical_or"),

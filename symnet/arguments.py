@@ -12,8 +12,8 @@ import numpy as np
 
 from .dims import Dim
 from .dtype import Shape, Type, shape_text
-from .errors import ArgumentError, DTypeError, OverflowInArgument, ShapeError
-from .expr import Variable, as_numbers
+from .errors import ArgumentError, DTypeError, ShapeError
+from .expr import Variable, as_numbers, check_fits
 
 
 def match(inputs: Sequence[Variable], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
@@ -60,10 +60,7 @@ def cast(variable: Variable, value: Any) -> np.ndarray:
 def _check_cast(array: np.ndarray, wanted: str, value: Any, who: str) -> None:
     if not np.can_cast(array.dtype, wanted, "same_kind"):
         raise DTypeError(f"{who}: expected {wanted}, got {array.dtype}, which does not cast safely")
-    if array.dtype.kind in "iu" and wanted in ("int32", "int64") and array.size:
-        low, high = np.iinfo(wanted).min, np.iinfo(wanted).max
-        if array.min() < low or array.max() > high:
-            raise OverflowInArgument(f"{who}: the integer {array.max()} does not fit {wanted}")
+    check_fits(array, wanted, who)
 
 
 def bind(inputs: Sequence[Variable], arrays: Sequence[np.ndarray]) -> dict[str, int]:

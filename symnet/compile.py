@@ -19,6 +19,7 @@ from .function import Function, Program
 from .graph import Graph
 from .passes import PIPELINE, Pass
 from .passes.differentiate import differentiate
+from .passes.expand_composites import expand_composites
 from .passes.form_kernels import form_kernels
 from .passes.stabilize import stabilize_node
 from .reference import interpret
@@ -107,6 +108,9 @@ def compile(
         report.passes.insert(0, built)
         if mode == "interpret":
             return InterpretedProgram(graph, tuple(types), parameters, report)
+        if any(n.op.family == "composite" for n in graph.live()):
+            # A pipeline of the user's own need not know of them; kernels are made of primitive ops.
+            graph = expand_composites(graph)
         start = time.perf_counter()
         groups = form_kernels(graph)
         formed = (time.perf_counter() - start) * 1e3

@@ -18,12 +18,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from .dims import Size, differ
-from .errors import DTypeError, ShapeError
+from .errors import ArgumentError, DTypeError, ShapeError
 
 DTYPES = ("bool", "int32", "int64", "float32", "float64")
 WEAK = {"int": "int64", "float": "float64"}
@@ -152,6 +153,26 @@ def _meet(m: Size, n: Size, shapes: tuple[Shape, ...]) -> Size:
     if n == 1:
         return m
     return require_equal(m, n, f"shapes {' and '.join(map(shape_text, shapes))} do not broadcast")
+
+
+def as_axis(axis: Any) -> int | tuple[int, ...] | None:
+    """An axis argument as attributes hold it: an int, a tuple of ints, or None.
+
+    Raises
+    ------
+    ArgumentError
+        It is something else.
+    """
+    if axis is None:
+        return None
+    try:
+        return index(axis)
+    except TypeError:
+        pass
+    try:
+        return tuple(index(a) for a in axis)
+    except TypeError:
+        raise ArgumentError(f"axis is {axis!r}; expected an int, a tuple of ints or None") from None
 
 
 def normalize_axis(axis: int, ndim: int) -> int:

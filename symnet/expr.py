@@ -131,14 +131,16 @@ def _shape_spec(name: str, shape: Any) -> Shape | None:
         shape = (shape,)
     sizes: list[Size] = []
     for axis, size in enumerate(shape):
-        if isinstance(size, str) and size:
+        if isinstance(size, str) and size.isidentifier():
             sizes.append(Dim.named(size))
         elif isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 0:
             sizes.append(int(size))
         elif isinstance(size, Dim) and len(size.terms) == 1 and str(size).isidentifier():
             sizes.append(size)
         else:
-            raise ShapeError(f"Variable {name!r}: axis {axis} of shape has {size!r}; expected an int >= 0 or a name")
+            raise ShapeError(
+                f"Variable {name!r}: axis {axis} of shape has {size!r}; expected an int >= 0 or a name (an identifier)"
+            )
     return tuple(sizes)
 
 
@@ -202,6 +204,18 @@ class Constant(Expr):
 _parameter_names: dict[str, int] = {}
 
 
+def _unique(wanted: str) -> str:
+    """A name that no other Parameter has: as wanted, or with a number behind it."""
+    if not isinstance(wanted, str):
+        raise ArgumentError(f"a Parameter's name is {wanted!r}; expected a str")
+    name = wanted
+    while name in _parameter_names:
+        _parameter_names[wanted] += 1
+        name = f"{wanted}_{_parameter_names[wanted]}"
+    _parameter_names[name] = 1
+    return name
+
+
 class Parameter(Expr):
     """Numbers that a program keeps between calls and may update.
 
@@ -228,9 +242,7 @@ class Parameter(Expr):
     def __init__(self, value: Any, name: str | None = None, trainable: bool = True) -> None:
         array = as_numbers(value, f"Parameter {name!r}" if name else "Parameter")
         self._storage = aligned_copy(array)
-        wanted = name or "parameter"
-        times = _parameter_names[wanted] = _parameter_names.get(wanted, 0) + 1
-        self.name = wanted if times == 1 else f"{wanted}_{times}"
+        self.name = _unique(name or "parameter")
         self.trainable = trainable
         super().__init__(PARAMETER, (), {"name": self.name}, array.shape, array.dtype.name)
 
@@ -252,6 +264,7 @@ class Parameter(Expr):
             raise DTypeError(
                 f"Parameter {self.name!r} is {self._storage.dtype}; a value of {array.dtype} does not cast safely"
             )
+        check_fits(array, self._storage.dtype.name, f"Parameter {self.name!r}")
         self._storage[...] = array
 
     def __str__(self) -> str:
@@ -280,6 +293,20 @@ def as_numbers(value: Any, whose: str, is_cast: bool = False) -> np.ndarray:
     if not is_cast and native.name not in DTYPES:
         raise DTypeError(f"{whose}: dtype {native} is not supported; expected one of {', '.join(DTYPES)}")
     return array.astype(native, copy=False)
+
+
+def check_fits(array: np.ndarray, wanted: str, whose: str) -> None:
+    """Refuse integers outside the range of the dtype they become.
+
+    Raises
+    ------
+    OverflowInArgument
+    """
+    if array.dtype.kind in "iu" and wanted in ("int32", "int64") and array.size:
+        info = np.iinfo(wanted)
+        for extreme in (int(array.min()), int(array.max())):
+            if not info.min <= extreme <= info.max:
+                raise OverflowInArgument(f"{whose}: the integer {extreme} does not fit {wanted}")
 
 
 def aligned_copy(array: np.ndarray, alignment: int = 64) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -137,7 +138,8 @@ class Function(NativeCallable):
         if sizes:
             self._forget()
         if isinstance(found, SymnetError):
-            raise found
+            # A copy: the one kept would gather the frames, and so the arguments, of every call.
+            raise copy(found)
         self._latest = found
         return found
 
@@ -145,7 +147,7 @@ class Function(NativeCallable):
         try:
             found = self._build(types, sizes)
         except SymnetError as error:
-            return error
+            return copy(error)
         self._n_compiles += 1
         # What is bound is called without passing here, and stays: the first programs of certain sizes only.
         if found.binding is not None and (not sizes or self._n_bound < BOUND):

@@ -20,6 +20,10 @@ OPS: dict[str, Op] = {}
 IndexTuple = tuple[Any, ...]
 
 
+def _registered(name: str) -> Op:
+    return OPS[name]
+
+
 class Operand:
     """What an element rule sees of an input: ``operand[index]`` is the scalar at that index.
 
@@ -60,6 +64,10 @@ class Op:
 
     def __init__(self, name: str, family: str) -> None:
         self.name, self.family = name, family
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # There is one op of a name, in copies and in other processes too.
+        return _registered, (self.name,)
 
     def operand_dtypes(self, *dtypes: str, **attrs: Any) -> tuple[str, ...]:
         """The dtype each operand is cast to first. Default: numpy's common dtype."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .dtype import as_axis, dtype_name
 from .op import OPS, apply
 
 
@@ -38,9 +39,7 @@ def _unary(name: str) -> Callable[[Any], Any]:
 
 def _reduction(name: str) -> Callable[..., Any]:
     def method(self: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return apply(
-            OPS[name], self, axis=axis if axis is None or isinstance(axis, int) else tuple(axis), keepdims=keepdims
-        )
+        return apply(OPS[name], self, axis=as_axis(axis), keepdims=keepdims)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"`{name}` over `axis` (int, tuple or None for all), as numpy's."
@@ -61,9 +60,10 @@ class Operators:
     __mod__, __rmod__ = _binary("remainder"), _reflected("remainder")
     __pow__, __rpow__ = _binary("power"), _reflected("power")
     __matmul__, __rmatmul__ = _binary("matmul"), _reflected("matmul")
-    __and__, __rand__ = _binary("logical_and"), _reflected("logical_and")
-    __or__, __ror__ = _binary("logical_or"), _reflected("logical_or")
-    __invert__ = _unary("logical_not")
+    __and__, __rand__ = _binary("bitwise_and"), _reflected("bitwise_and")
+    __or__, __ror__ = _binary("bitwise_or"), _reflected("bitwise_or")
+    __xor__, __rxor__ = _binary("bitwise_xor"), _reflected("bitwise_xor")
+    __invert__ = _unary("invert")
     __lt__, __le__ = _binary("less"), _binary("less_equal")
     __gt__, __ge__ = _binary("greater"), _binary("greater_equal")
     __neg__, __abs__ = _unary("negative"), _unary("abs")
@@ -102,12 +102,10 @@ class Operators:
 
     def squeeze(self, axis: Any = None) -> Any:
         """The value without its axes of size 1 (those in `axis`)."""
-        return apply(OPS["squeeze"], self, axis=axis if axis is None or isinstance(axis, int) else tuple(axis))
+        return apply(OPS["squeeze"], self, axis=as_axis(axis))
 
     def astype(self, dtype: Any) -> Any:
         """The value cast to another dtype."""
-        from .dtype import dtype_name
-
         return apply(OPS["cast"], self, dtype=dtype_name(dtype))
 
     def flatten(self) -> Any:

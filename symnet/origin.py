@@ -23,6 +23,8 @@ _OURS = tuple(
         os.path.dirname(os.path.abspath(np.__file__)),
     )
 )
+# Programs that come with the library: their lines are a user's.
+_PROGRAMS = tuple(os.path.join(_HERE, program) for program in ("demo.py", "bench.py"))
 _is_ours: dict[str, bool] = {}
 
 
@@ -45,7 +47,8 @@ def here() -> Line:
         ours = _is_ours.get(name)
         if ours is None:
             # dataclass and namedtuple code has names like "<string>"; a doctest's is "<doctest ...>".
-            ours = _is_ours[name] = name.startswith(_OURS) or name in ("<string>", "<frozen importlib._bootstrap>")
+            library = name.startswith(_OURS) and not name.endswith(_PROGRAMS)
+            ours = _is_ours[name] = library or name in ("<string>", "<frozen importlib._bootstrap>")
         if not ours or frame.f_back is None:
             return Line(name, frame.f_lineno)
         frame = frame.f_back

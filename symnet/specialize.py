@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,19 @@ from .dtype import Type, shape_text
 from .errors import DTypeError, GradientError, ShapeError
 from .expr import Constant, Expr, Parameter, Variable
 from .gradient import REQUEST, GradientRequest, check_floating, unconnected_error
-from .graph import EXTENT, INPUT, PARAMETER, Graph, Node
+from .graph import EXTENT, INPUT, PARAMETER, Graph, Node, number_as
 from .op import OPS, evaluate
 from .origin import Line, Origin
 
 Differentiate = Callable[[Graph, Node, Sequence[Node], Node | None, Origin | None], list[Node | None]]
 Stabilize = Callable[[Graph, Node], Node]
 Number = int | float
+PYTHON: dict[str, Callable[..., int]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "negative": operator.neg,
+}
 
 
 def leaves(roots: Iterable[Expr]) -> list[Expr]:
@@ -114,7 +121,9 @@ class _Builder:
         with self.graph.writing(self.origin(root)):
             if isinstance(value, Dim):
                 return self.graph.extent(value, "int64")
-            return self.graph.constant(value, "int64" if isinstance(value, int) else "float64")
+            if isinstance(value, int):
+                return self.graph.constant(number_as(value, "int64"), "int64")
+            return self.graph.constant(value, "float64")
 
     def value(self, root: Expr) -> Node | Number | Dim:
         stack = [root]
@@ -238,5 +247,8 @@ def _pinned(value: Any, sizes: Mapping[str, int]) -> Any:
 
 def _fold_numbers(expr: Expr, args: tuple[Any, ...], attrs: dict[str, Any]) -> Number:
     """An op on bare Python numbers stays a bare Python number, so that it stays weak."""
+    exact = PYTHON.get(expr.op.name)
+    if exact is not None and all(type(a) is int for a in args):
+        return exact(*args)  # no wrapping: Python's integers have no end
     number: Number = evaluate(expr.op, args, attrs).item()
     return number

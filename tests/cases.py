@@ -261,6 +261,10 @@ INDEXING = [
     Case("dot", sn.dot, ((2, 3, 4), (4, 5)), ALL, relative=2e-6, special=False, label="dot-matrix"),
     Case("dot", sn.dot, ((), (2, 3)), ALL, relative=2e-6, special=False, label="dot-scalar"),
     Case("dot", sn.dot, ((4,), (4,)), ALL, relative=2e-6, special=False, label="dot-vectors"),
+    Case("bitwise_and", sn.bitwise_and, ((3, 4), (4,)), ("bool", *INTS), gradient=False),
+    Case("bitwise_or", sn.bitwise_or, ((3, 4), (4,)), ("bool", *INTS), gradient=False),
+    Case("bitwise_xor", sn.bitwise_xor, ((3, 4), (4,)), ("bool", *INTS), gradient=False),
+    Case("invert", sn.invert, ((3, 4),), ("bool", *INTS), gradient=False),
     Case(
         "check_exponent", lambda b: apply(OPS["check_exponent"], abs(b)), ((3, 2),), ("int32", "int64"), special=False
     ),

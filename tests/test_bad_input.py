@@ -203,3 +203,79 @@ def test_programs_for_certain_sizes_only_do_not_pile_up() -> None:
         np.testing.assert_array_equal(f(np.ones(n), np.ones(1)), np.full(n, 2.0))
     assert f.n_compiles >= 118 and len(f._programs) < 100
     np.testing.assert_array_equal(f(np.ones(2), np.ones(1)), [2.0, 2.0])
+
+
+def test_names_of_parameters_are_unique() -> None:
+    a, b, c = (Parameter([x], name=n) for x, n in ((1.0, "same_2"), (10.0, "same"), (100.0, "same")))
+    assert len({a.name, b.name, c.name}) == 3
+    step = compile(a + b * 2 + c * 3, updates={a: a + 1, c: c + 10})
+    assert float(step()[0]) == 321.0
+    assert (a.value[0], b.value[0], c.value[0]) == (2.0, 10.0, 110.0)
+    with pytest.raises(sn.ArgumentError, match="name"):
+        Parameter([1.0], name=5)  # type: ignore[arg-type]
+
+
+def test_a_parameter_refuses_integers_that_do_not_fit() -> None:
+    p = Parameter(np.array([1, 2], np.int32))
+    with pytest.raises(sn.OverflowInArgument, match="1099511627776"):
+        p.value = np.array([2**40, 1])
+    np.testing.assert_array_equal(p.value, [1, 2])
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_bits_of_integers(mode: str) -> None:
+    x = Variable("x", ("n",), "int32")
+    f = compile([x & 3, x | 8, x ^ 5, ~x], mode=mode)
+    data = np.array([6, -7, 0, 2**31 - 1], np.int32)
+    for found, wanted in zip(f(data), (data & 3, data | 8, data ^ 5, ~data), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    with pytest.raises(sn.DTypeError, match="bools or integers"):
+        compile(v(3) & v(3, name="w"))
+
+
+def test_numbers_of_python_do_not_wrap() -> None:
+    x = Variable("x", (), "float32")
+    large = Constant(2**40) * Constant(2**40)
+    assert float(compile(x * large)(1.0)) == pytest.approx(2.0**80)
+    with pytest.raises(OverflowError):
+        compile(Constant(2**70))()
+
+
+def test_an_error_met_again_keeps_no_arguments() -> None:
+    x = Variable("x", ("n",))
+    f = compile(x + Variable("y", ("n",)))
+    frames = []
+    for _ in range(5):
+        with pytest.raises(sn.ShapeError) as caught:
+            f(np.ones(3), np.ones(4))
+        frames.append(len(caught.traceback))
+    assert len(set(frames)) <= 2
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_any_pipeline_can_be_compiled(mode: str) -> None:
+    x = v(3)
+    assert float(compile(sn.softmax(x).mean(), pipeline=[], mode=mode)(np.ones(3))) == pytest.approx(1 / 3)
+
+
+def test_axes_of_numpy_integers() -> None:
+    x = v(2, 3)
+    assert compile(x.sum(axis=np.int64(1)))(np.ones((2, 3))).shape == (2,)
+    with pytest.raises(sn.ArgumentError, match="axis is"):
+        x.sum(axis=1.0)
+
+
+@pytest.mark.parametrize("name", ["2*n", "a b", "A.0", ""])
+def test_names_of_dims(name: str) -> None:
+    with pytest.raises(sn.ShapeError, match="identifier"):
+        Variable("x", (name,))
+
+
+@pytest.mark.parametrize("b", [0, 1, 2, 0.0])
+def test_gradients_of_powers_at_zero(b: float) -> None:
+    x = v()
+    first = grad(x**b, x)
+    assert float(compile(first)(0.0)) == (1.0 if b == 1 else 0.0)
+    assert float(compile(grad(first, x, unconnected="zero"))(0.0)) == (2.0 if b == 2 else 0.0)
+    y = v(name="y")
+    assert float(compile(grad(x**y, x))(0.0, 0.0)) == 0.0

@@ -166,7 +166,11 @@ def test_a_failed_check_leaves_parameters_alone(mode: str) -> None:
     with pytest.raises(sn.IndexOutOfBounds, match="3"):
         step(np.array([0, 1, 3, 2]))
     np.testing.assert_array_equal(w.value, np.zeros((4, 3)))
-    step(np.array([0, 1, 2, -1]))
+    # A label is a class, not a place counted from the end.
+    with pytest.raises(sn.IndexOutOfBounds, match="-1"):
+        step(np.array([0, 1, 2, -1]))
+    np.testing.assert_array_equal(w.value, np.zeros((4, 3)))
+    step(np.array([0, 1, 2, 2]))
     assert w.value.any()
 
 
@@ -312,3 +316,12 @@ def test_dumps(tmp_path: Any) -> None:
 def test_networkx() -> None:
     f = lecture().warmup(A=((5,), "float64"), B=((5,), "float64"))
     assert set(f.graph.to_networkx().predecessors("%2")) == {"A", "B"}
+
+
+@pytest.mark.parametrize("length", ["n", 1_000_003])
+def test_long_sums_keep_their_digits(length: int | str) -> None:
+    x = Variable("x", (length,), "float32")
+    total, mean, largest = compile([x.sum(), (x * x).mean(), x.max()])(np.full(1_000_003, 0.1, "f"))
+    assert float(total) == pytest.approx(100_000.3, rel=1e-5)
+    assert float(mean) == pytest.approx(0.01, rel=1e-5)
+    assert largest == np.float32(0.1)

@@ -108,6 +108,13 @@ def no_bool(*dtypes: str) -> tuple[str, ...]:
     return (common,) * len(dtypes)
 
 
+def _integers(*dtypes: str) -> tuple[str, ...]:
+    common = promote(*dtypes)
+    if common in FLOATS or common == "float":
+        raise DTypeError(f"not defined for {common}; expected bools or integers")
+    return (common,) * len(dtypes)
+
+
 def _bools(*dtypes: str) -> tuple[str, ...]:
     return ("bool",) * len(dtypes)
 
@@ -220,10 +227,15 @@ def _power(a: Scalar, b: Scalar) -> Scalar:
 
 def _power_grad(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     if getattr(b, "literal", None) is not None:
-        return g * b * power(a, b - 1), None
+        if b.literal.all():
+            return g * b * power(a, b - 1), None
+        # a**0 is 1 everywhere, also at a = 0, where a**-1 would make 0 * inf of it.
+        if not b.literal.any():
+            return g * 0.0, None
+        return g * where(equal(b, 0.0), 0.0, b * power(a, b - 1)), None
     # At a = 0 the derivative by the exponent is 0 for b > 0, where log(0) would give NaN.
     safe = where(equal(a, 0.0), 1.0, a)
-    return g * b * power(a, b - 1), g * where(equal(a, 0.0), 0.0, y * log(safe))
+    return g * where(equal(b, 0.0), 0.0, b * power(a, b - 1)), g * where(equal(a, 0.0), 0.0, y * log(safe))
 
 
 def _numpy_power(a: np.ndarray, b: np.ndarray) -> Any:
@@ -287,6 +299,10 @@ greater_equal = elementwise("greater_equal", result="bool", numpy=np.greater_equ
 logical_and = elementwise("logical_and", operands=_bools, numpy=np.logical_and, element=lambda a, b: a & b)
 logical_or = elementwise("logical_or", operands=_bools, numpy=np.logical_or, element=lambda a, b: a | b)
 logical_not = elementwise("logical_not", operands=_bools, numpy=np.logical_not, element=lambda a: ~a)
+bitwise_and = elementwise("bitwise_and", operands=_integers, numpy=np.bitwise_and, element=lambda a, b: a & b)
+bitwise_or = elementwise("bitwise_or", operands=_integers, numpy=np.bitwise_or, element=lambda a, b: a | b)
+bitwise_xor = elementwise("bitwise_xor", operands=_integers, numpy=np.bitwise_xor, element=lambda a, b: a ^ b)
+invert = elementwise("invert", operands=_integers, numpy=np.invert, element=lambda a: ~a)
 where: Callable[..., Any] = elementwise(
     "where",
     operands=_condition_first,

@@ -226,15 +226,15 @@ def _inverse(i: Any, piece: Piece) -> tuple[list[Scalar], Size]:
     return tests, place
 
 
-def checked(indices: np.ndarray, size: int) -> np.ndarray:
-    """Indices counted from the front, as int64.
+def checked(indices: np.ndarray, size: int, wraps: bool = True) -> np.ndarray:
+    """Indices counted from the front, as int64; negative ones count from the end if it wraps.
 
     Raises
     ------
     IndexOutOfBounds
         Naming the first that is outside.
     """
-    bad = (indices < -size) | (indices >= size)
+    bad = (indices < (-size if wraps else 0)) | (indices >= size)
     if np.any(bad):
         first = np.asarray(indices)[bad].flat[0]
         raise IndexOutOfBounds(f"index {first} is out of bounds for an axis of size {size}")
@@ -242,7 +242,10 @@ def checked(indices: np.ndarray, size: int) -> np.ndarray:
 
 
 class CheckIndex(Op):
-    """Integers that must be inside an axis of `size`, counted from its front. Data-dependent check."""
+    """Integers that must be inside an axis of `size`, counted from its front. Data-dependent check.
+
+    Attribute `wraps`: whether negative ones count from the end, as numpy's indices do (labels do not).
+    """
 
     checks_data = True
 
@@ -254,20 +257,27 @@ class CheckIndex(Op):
             raise DTypeError(f"indices have dtype {indices}; expected integers")
         return ("int64",)
 
-    def result_shape(self, indices: Shape, *, size: Size) -> Shape:  # type: ignore[override]
+    def result_shape(self, indices: Shape, **attrs: Any) -> Shape:  # type: ignore[override]
         return indices
 
-    def numpy(self, indices: np.ndarray, *, size: int) -> Any:  # type: ignore[override]
-        return checked(indices, size)
+    def numpy(self, indices: np.ndarray, *, size: int, wraps: bool = True) -> Any:  # type: ignore[override]
+        return checked(indices, size, wraps)
 
     def grad(self, g: Any, y: Any, x: Any, **attrs: Any) -> tuple[Any, ...]:
         return (None,)
 
-    def holds(self, i: IndexTuple, indices: Operand, *, size: Size) -> Scalar:  # type: ignore[override]
-        return (indices[i] >= -s.index(size)) & (indices[i] < s.index(size))
+    def holds(  # type: ignore[override]
+        self, i: IndexTuple, indices: Operand, *, size: Size, wraps: bool = True
+    ) -> Scalar:
+        lowest = -s.index(size) if wraps else s.const(0, "int64")
+        return (indices[i] >= lowest) & (indices[i] < s.index(size))
 
-    def element(self, i: IndexTuple, indices: Operand, *, size: Size) -> Scalar:  # type: ignore[override]
+    def element(  # type: ignore[override]
+        self, i: IndexTuple, indices: Operand, *, size: Size, wraps: bool = True
+    ) -> Scalar:
         place = indices[i]
+        if not wraps:
+            return place
         return s.select(place < 0, place + s.index(size), place)
 
 
@@ -375,9 +385,9 @@ def getitem(x: Any, key: Any) -> Any:
     return apply(_getitem, x, key=normal_key(key))
 
 
-def check_index(indices: Any, size: Size) -> Any:
+def check_index(indices: Any, size: Size, wraps: bool = True) -> Any:
     """Integers counted from the front of an axis of `size`; a call with one outside raises IndexOutOfBounds."""
-    return apply(_check_index, _integers(indices), size=size)
+    return apply(_check_index, _integers(indices), size=size, **({} if wraps else {"wraps": False}))
 
 
 def _integers(indices: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import scalar as s
-from ..dims import Dim, Size, floordiv, product
-from ..dtype import Shape, normalize_axes, normalize_axis, require_equal, shape_text
+from ..dims import Dim, Size, floordiv, maximum, product
+from ..dtype import Shape, as_axis, normalize_axes, normalize_axis, require_equal, shape_text
 from ..errors import ArgumentError, ShapeError, SymbolicUseError
 from ..graph import Literal
 from ..op import IndexTuple, Op, Operand, apply, register
@@ -140,6 +140,10 @@ class Squeeze(Movement):
 
     def _axes(self, x: Shape, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
         if axis is None:
+            for n in x:
+                # Taken not to be 1 where it is a name; a call where it is one has a program of its own.
+                if isinstance(n, Dim):
+                    require_equal(maximum(n, 2), n, "a size that squeeze would drop")
             return tuple(k for k, n in enumerate(x) if n == 1)
         return normalize_axes(axis, len(x))
 
@@ -277,16 +281,17 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     """The value with axes of size 1 put in."""
-    return apply(_expand_dims, x, axis=axis if isinstance(axis, int) else tuple(axis))
+    return apply(_expand_dims, x, axis=as_axis(axis))
 
 
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     """The value without axes of size 1."""
     if axis is None:
-        # Decided now where it can be: numpy's answer would also drop an axis whose named size is 1 at the call.
+        # Decided now where it can be; a named size that is 1 at a call is settled there.
         with suppress(AttributeError, SymbolicUseError):
-            axis = tuple(k for k, n in enumerate(x.shape) if n == 1)
-    return apply(_squeeze, x, axis=axis if axis is None or isinstance(axis, int) else tuple(axis))
+            if all(isinstance(n, int) for n in x.shape):
+                axis = tuple(k for k, n in enumerate(x.shape) if n == 1)
+    return apply(_squeeze, x, axis=as_axis(axis))
 
 
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:

@@ -81,7 +81,7 @@ class CrossEntropy(Composite):
     def numpy(self, logits: np.ndarray, labels: np.ndarray) -> Any:  # type: ignore[override]
         from .indexing import checked
 
-        labels = checked(labels, logits.shape[-1])
+        labels = checked(labels, logits.shape[-1], wraps=False)
         # Both parts are taken relative to the maximum: beside a large one their difference would be lost.
         shifted = logits - np.max(logits, axis=-1, keepdims=True, initial=-np.inf)
         total = np.log(np.sum(np.exp(shifted), axis=-1))
@@ -90,7 +90,7 @@ class CrossEntropy(Composite):
 
     def expand(self, logits: Any, labels: Any) -> Any:  # type: ignore[override]
         # Written with the parts that softmax expands to, so that its gradient shares them.
-        hot = one_hot(check_index(labels, logits.shape[-1]), logits.shape[-1], "bool")
+        hot = one_hot(check_index(labels, logits.shape[-1], wraps=False), logits.shape[-1], "bool")
         shifted = logits - max(logits, -1, True)
         total = log(sum(exp(shifted), -1, True))
         picked = sum(where(hot, shifted, 0.0), -1, True)
@@ -98,7 +98,7 @@ class CrossEntropy(Composite):
 
     def grad(self, g: Any, y: Any, logits: Any, labels: Any) -> tuple[Any, ...]:  # type: ignore[override]
         classes = logits.shape[-1]
-        hot = one_hot(check_index(labels, classes), classes, logits.dtype)
+        hot = one_hot(check_index(labels, classes, wraps=False), classes, logits.dtype)
         return (multiply(softmax(logits, -1) - hot, divide(g, count_of(labels, None))), None)
 
 

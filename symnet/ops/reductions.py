@@ -10,7 +10,7 @@ import numpy as np
 from .. import scalar as s
 from ..dims import Dim, Size, maximum, product
 from ..dims import names as dim_names
-from ..dtype import Shape, floating, normalize_axes, normalize_axis, require_equal, shape_text
+from ..dtype import Shape, as_axis, floating, normalize_axes, normalize_axis, require_equal, shape_text
 from ..errors import ShapeError
 from ..op import Composite, IndexTuple, Op, Operand, apply, register
 from ..scalar import Scalar
@@ -206,38 +206,34 @@ _argmax, _argmin = register(ArgReduction("argmax", np.argmax)), register(ArgRedu
 _mean, _logsumexp = register(Mean("mean")), register(LogSumExp("logsumexp"))
 
 
-def _axis(axis: Any) -> Axis:
-    return axis if axis is None or isinstance(axis, int) else tuple(int(a) for a in axis)
-
-
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum over `axis` (int, tuple, or None for all); integers and bools sum as int64."""
-    return apply(_sum, x, axis=_axis(axis), keepdims=keepdims)
+    return apply(_sum, x, axis=as_axis(axis), keepdims=keepdims)
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The mean over `axis`; NaN over no elements."""
-    return apply(_mean, x, axis=_axis(axis), keepdims=keepdims)
+    return apply(_mean, x, axis=as_axis(axis), keepdims=keepdims)
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The largest element over `axis`; a NaN wins. Its gradient is shared equally by ties."""
-    return apply(_max, x, axis=_axis(axis), keepdims=keepdims)
+    return apply(_max, x, axis=as_axis(axis), keepdims=keepdims)
 
 
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The smallest element over `axis`; a NaN wins. Its gradient is shared equally by ties."""
-    return apply(_min, x, axis=_axis(axis), keepdims=keepdims)
+    return apply(_min, x, axis=as_axis(axis), keepdims=keepdims)
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Whether some element over `axis` is true."""
-    return apply(_any, x, axis=_axis(axis), keepdims=keepdims)
+    return apply(_any, x, axis=as_axis(axis), keepdims=keepdims)
 
 
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Whether every element over `axis` is true."""
-    return apply(_all, x, axis=_axis(axis), keepdims=keepdims)
+    return apply(_all, x, axis=as_axis(axis), keepdims=keepdims)
 
 
 def _position(op: Op, x: Any, axis: int | None, keepdims: bool) -> Any:
@@ -260,7 +256,7 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow."""
-    return apply(_logsumexp, x, axis=_axis(axis), keepdims=keepdims)
+    return apply(_logsumexp, x, axis=as_axis(axis), keepdims=keepdims)
 
 
 __all__ = ["all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "sum"]
