@@ -244,7 +244,7 @@ INDEXING = [
         "scatter_add",
         lambda x, i: apply(OPS["scatter_add"], x, i, axis=0, shape=(6, 4)),
         ((5, 4), (5,)),
-        FLOATS,
+        (*FLOATS, *INTS),
         relative=2e-6,
         special=False,
         fixed=((1, np.array([0, 5, 2, 2, 0])),),
@@ -265,6 +265,7 @@ INDEXING = [
     Case("bitwise_or", sn.bitwise_or, ((3, 4), (4,)), ("bool", *INTS), gradient=False),
     Case("bitwise_xor", sn.bitwise_xor, ((3, 4), (4,)), ("bool", *INTS), gradient=False),
     Case("invert", sn.invert, ((3, 4),), ("bool", *INTS), gradient=False),
+    Case("linear", sn.linear, ((4, 5), (5, 6), (6,)), INTS, gradient=False, label="linear-exact"),
     Case(
         "check_exponent", lambda b: apply(OPS["check_exponent"], abs(b)), ((3, 2),), ("int32", "int64"), special=False
     ),

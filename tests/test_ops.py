@@ -20,6 +20,19 @@ def test_every_op_has_a_case() -> None:
     assert shipped <= {case.op for case in CASES}
 
 
+@pytest.mark.parametrize("name", sorted({case.op for case in CASES}))
+def test_every_dtype_an_op_computes_in_has_a_case(name: str) -> None:
+    """An op computes in a dtype if it asks for no cast of operands that have it."""
+    covered = {dtype for case in CASES if case.op == name for dtype in case.dtypes}
+    for dtype in ("bool", "int32", "int64", "float32", "float64"):
+        for operands in (1, 2, 3):
+            try:
+                wanted = OPS[name].operand_dtypes(*[dtype] * operands, dtype="float32")
+            except (sn.DTypeError, TypeError):
+                continue
+            assert set(wanted) != {dtype} or dtype in covered, dtype
+
+
 def variables(arrays: list[np.ndarray]) -> list[sn.Variable]:
     return [sn.Variable(f"x{k}", a.shape, a.dtype) for k, a in enumerate(arrays)]
 

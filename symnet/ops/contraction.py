@@ -12,7 +12,7 @@ from ..dtype import Shape, broadcast, require_equal, shape_text
 from ..errors import ShapeError
 from ..op import OPS, Composite, IndexTuple, Op, Operand, apply, register
 from ..scalar import Scalar
-from .elementwise import aligned, multiply
+from .elementwise import aligned, multiply, no_bool
 from .movement import expand_dims, squeeze, sum_to, transpose
 
 
@@ -64,6 +64,9 @@ class Linear(Op):
 
     def __init__(self) -> None:
         super().__init__("linear", "contraction")
+
+    def operand_dtypes(self, *dtypes: str, **attrs: Any) -> tuple[str, ...]:
+        return no_bool(*dtypes)
 
     def result_shape(self, x: Shape, w: Shape, b: Shape, *, activation: str | None) -> Shape:  # type: ignore[override]
         return broadcast(_matmul.result_shape(x, w), b)

@@ -17,7 +17,7 @@ from .. import scalar as s
 from ..dtype import FLOATS, Shape, broadcast, dtype_name, promote
 from ..errors import DTypeError, NegativeExponent
 from ..op import IndexTuple, Op, Operand, apply, float_operands, register
-from ..scalar import Scalar
+from ..scalar import INTS, Scalar
 
 Rule = Callable[..., Any]
 
@@ -245,13 +245,19 @@ def _numpy_power(a: np.ndarray, b: np.ndarray) -> Any:
         raise NegativeExponent(str(error)) from None
 
 
+def _numbers_only(dtype: str) -> tuple[str, ...]:
+    if dtype not in INTS:
+        raise DTypeError(f"exponents to check are {dtype}; expected integers")
+    return (dtype,)
+
+
 class CheckExponent(Elementwise):
     """Integer exponents, none of which may be negative. Data-dependent check."""
 
     checks_data = True
 
     def __init__(self) -> None:
-        super().__init__("check_exponent", numpy=self._checked, element=lambda b: b)
+        super().__init__("check_exponent", numpy=self._checked, element=lambda b: b, operands=_numbers_only)
 
     @staticmethod
     def _checked(b: np.ndarray) -> np.ndarray:

@@ -313,6 +313,8 @@ class ScatterAdd(Op):
         super().__init__("scatter_add", "indexing")
 
     def operand_dtypes(self, *dtypes: str, **attrs: Any) -> tuple[str, ...]:
+        if dtypes[0] == "bool":
+            raise DTypeError("not defined for bool; expected numbers (cast with .astype)")
         return dtypes
 
     def result_shape(self, g: Shape, indices: Shape, *, axis: int, shape: Shape) -> Shape:  # type: ignore[override]
