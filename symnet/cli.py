@@ -74,8 +74,8 @@ def _bench(args: argparse.Namespace) -> int:
 
 def _dump(args: argparse.Namespace) -> int:
     file, _, name = args.where.rpartition(":")
-    if not file:
-        raise ArgumentError(f"{args.where!r}: expected file.py:name")
+    if not file or not Path(file).is_file():
+        raise ArgumentError(f"{args.where!r}: expected file.py:name of a file that exists")
     found = runpy.run_path(file).get(name)
     if not isinstance(found, Function):
         raise ArgumentError(f"{name!r} in {file} is {type(found).__name__}; expected a compiled Function")

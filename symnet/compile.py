@@ -176,7 +176,11 @@ def _structure(outputs: Any) -> Structure:
             f"compile takes an expression, not the function {getattr(outputs, '__name__', outputs)!r}: "
             "call it on Variables and compile what it returns, as in compile(f(Variable('x')))"
         )
-    return Structure(outputs)
+    structure = Structure(outputs)
+    for leaf in structure.leaves:
+        if isinstance(leaf, (dict, tuple)) or (isinstance(leaf, list) and any(isinstance(e, Expr) for e in leaf)):
+            raise ArgumentError(f"outputs holds a {type(leaf).__name__}; expected one level of expressions")
+    return structure
 
 
 def _update_pairs(updates: Any) -> list[tuple[Parameter, Expr]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ class Variable(Expr):
     __slots__ = ("name",)
 
     def __init__(self, name: str, shape: Any = None, dtype: Any = None) -> None:
-        if not isinstance(name, str) or not name.isidentifier():
+        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
             raise ArgumentError(
                 f"a Variable's name is a keyword of the call, so it must be an identifier; got {name!r}"
             )

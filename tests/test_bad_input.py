@@ -279,3 +279,15 @@ def test_gradients_of_powers_at_zero(b: float) -> None:
     assert float(compile(grad(first, x, unconnected="zero"))(0.0)) == (2.0 if b == 2 else 0.0)
     y = v(name="y")
     assert float(compile(grad(x**y, x))(0.0, 0.0)) == 0.0
+
+
+@pytest.mark.parametrize("name", ["class", "None", "lambda"])
+def test_a_keyword_of_python_is_no_name(name: str) -> None:
+    with pytest.raises(sn.ArgumentError, match="identifier"):
+        Variable(name)
+
+
+def test_outputs_have_one_level() -> None:
+    for outputs in ({"a": [v()]}, [(v(), v())], [{"a": v()}]):
+        with pytest.raises(sn.ArgumentError, match="one level"):
+            compile(outputs)

@@ -45,7 +45,7 @@ def test_dump(tmp_path: Path, ending: str) -> None:
     assert target.stat().st_size > 50
 
 
-@pytest.mark.parametrize("where", ["nothing", "program.py:number", "program.py:missing"])
+@pytest.mark.parametrize("where", ["nothing", "absent.py:f", "program.py:number", "program.py:missing"])
 def test_dump_of_something_else(tmp_path: Path, where: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     given = where.replace("program.py", str(tmp_path / "program.py"))
