@@ -99,16 +99,6 @@ class Binding:
         """Bytes of working memory held for the next call."""
         return int(self._native.workspace.native.arena_bytes)
 
-    def pack(self, results: Sequence[np.ndarray]) -> Any:
-        """Give results the structure that a native call returns."""
-        if self.structure == "none":
-            return None
-        if self.structure == "dict":
-            return dict(zip(self.keys, results, strict=True))
-        if self.structure == "tuple":
-            return tuple(results)
-        return results[0] if self.structure == "one" else list(results)
-
 
 def _check_binding(binding: Binding) -> None:
     """Refuse a binding that contradicts itself: a bug in the code generator."""
@@ -282,7 +272,7 @@ class Outcome(NamedTuple):
     stage: Literal["plan", "entry"]
 
 
-def run(binding: Binding, arrays: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> Outcome:
+def run(binding: Binding, arrays: Sequence[np.ndarray]) -> Outcome:
     """Run a program on arrays that are already what its inputs ask for.
 
     Parameters
@@ -292,9 +282,6 @@ def run(binding: Binding, arrays: Sequence[np.ndarray], out: Sequence[np.ndarray
     arrays : sequence of numpy.ndarray
         One per input: native byte order, C-contiguous, aligned, of the spec's dtype and shape. One that lies
         in a parameter which the program updates is copied.
-    out : sequence of numpy.ndarray, optional
-        One per result, of its dtype and shape. One that is strided, or overlaps what the program reads or
-        writes, is filled from a temporary.
 
     Raises
     ------
@@ -309,17 +296,11 @@ def run(binding: Binding, arrays: Sequence[np.ndarray], out: Sequence[np.ndarray
     try:
         if status := _plan(native, workspace, dims):
             return Outcome(status, [], "plan")
-        results = _new_results(binding, workspace, out)
-        targets = _targets(results, [*arrays, *binding.parameters]) if out is not None else results
-        status = _enter(native, workspace, arrays, targets)
+        results = _new_results(binding, workspace)
+        status = _enter(native, workspace, arrays, results)
     finally:
         native.put_back(workspace)
-    if status:
-        return Outcome(status, [], "entry")
-    for result, target in zip(results, targets, strict=True):
-        if result is not target:
-            result[...] = target
-    return Outcome(0, results, "entry")
+    return Outcome(status, [] if status else results, "entry")
 
 
 def _dims(binding: Binding, arrays: Sequence[np.ndarray]) -> list[int]:
@@ -352,27 +333,13 @@ def _plan(native: _Native, workspace: _Workspace, dims: list[int]) -> int:
     return 0
 
 
-def _new_results(binding: Binding, workspace: _Workspace, out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
-    """Arrays for the results: new ones, or those of `out`, checked."""
-    dtypes, start, shapes = binding._native.result_dtypes, len(binding.dims) + 1, []
-    for spec in binding.results:
-        shapes.append(tuple(workspace.frame[start : start + spec.ndim]))
-        start += spec.ndim
-    if out is None:
-        return [np.empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
-    for array, shape, dtype in zip(out, shapes, dtypes, strict=True):
-        if (array.shape, array.dtype, array.flags.writeable) != (shape, dtype, True):
-            raise GraphError(f"a result of {dtype} {shape} into {array.dtype} {array.shape} with {array.flags}")
-    return list(out)
-
-
-def _targets(results: list[np.ndarray], read: list[np.ndarray]) -> list[np.ndarray]:
-    """For each of the caller's arrays the one to write: itself, or a temporary where that cannot be."""
-    targets: list[np.ndarray] = []
-    for array in results:
-        direct = type(array) is np.ndarray and array.flags.carray and not _overlaps(array, [*read, *targets])
-        targets.append(array if direct else np.empty(array.shape, array.dtype))
-    return targets
+def _new_results(binding: Binding, workspace: _Workspace) -> list[np.ndarray]:
+    """Arrays for the results, of the extents that were planned."""
+    place, results = len(binding.dims) + 1, []
+    for spec, dtype in zip(binding.results, binding._native.result_dtypes, strict=True):
+        results.append(np.empty(tuple(workspace.frame[place : place + spec.ndim]), dtype))
+        place += spec.ndim
+    return results
 
 
 def _overlaps(array: np.ndarray, others: Sequence[np.ndarray]) -> bool:
@@ -380,9 +347,9 @@ def _overlaps(array: np.ndarray, others: Sequence[np.ndarray]) -> bool:
     return any(np.may_share_memory(array, other) for other in others)
 
 
-def _enter(native: _Native, workspace: _Workspace, arrays: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> int:
+def _enter(native: _Native, workspace: _Workspace, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> int:
     """Call the entry. The GIL is held: native calls rely on that while they look for a workspace."""
-    first = len(workspace.buffers) - len(targets)
+    first = len(workspace.buffers) - len(results)
     workspace.buffers[: len(arrays)] = [array.ctypes.data for array in arrays]
-    workspace.buffers[first:] = [array.ctypes.data for array in targets]
+    workspace.buffers[first:] = [array.ctypes.data for array in results]
     return int(native.entry(addressof(workspace.buffers), addressof(workspace.frame), workspace.native.arena))

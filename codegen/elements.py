@@ -124,7 +124,7 @@ class Reader:
             return s.index(node.attrs["size"], node.dtype)
         if node in self.stored and node not in self.members:
             return self._load(node, self.stored[node], index, guard)
-        if node.op.name == "reshape":
+        if node.op.is_view:
             return self._view(node, index, guard)
         operands = [self._guarded(i, guard) for i in node.inputs]
         return node.op.element(index, *operands, **node.attrs)
@@ -135,7 +135,7 @@ class Reader:
     def _view(self, node: Node, index: IndexTuple, guard: Scalar | None) -> Scalar:
         """A reshape: the same linear address in what it reshapes, which is in memory."""
         base = node
-        while base.op.name == "reshape":
+        while base.op.is_view:
             base = base.inputs[0]
         if base in self.stored and base not in self.members:
             return self._load(node, self.stored[base], index, guard)
@@ -165,7 +165,7 @@ class Flattened:
             return None
         members = set(group.nodes)
         operands = {i for n in group.nodes for i in n.inputs if i not in members and i.shape != ()}
-        if any(o.op.family in ("movement", "indexing") and o.op.name != "reshape" for o in operands):
+        if any(o.op.family in ("movement", "indexing") and not o.op.is_view for o in operands):
             return None
         padded = [(1,) * (rank - o.ndim) + o.shape for o in operands]
         runs = [(0, 1)]

@@ -39,16 +39,24 @@ def target_machine(target: Target) -> Any:
     )
 
 
-def compile_object(text: str, target: Target) -> tuple[bytes, str]:
-    """Machine code for LLVM text, as an object file's bytes; and whether it was compiled now, and why."""
+def compile_object(text: str, target: Target, inline: bool = False) -> tuple[bytes, str]:
+    """Machine code for LLVM text, as an object file's bytes; and whether it was compiled now, and why.
+
+    With `inline`, functions marked ``alwaysinline`` are put in place first: the one LLVM pass that is run.
+    """
 
     def make() -> bytes:
         module = llvm.parse_assembly(text)
         # A fault of ours must be an exception here, not undefined behaviour later.
         module.verify()
+        if inline:
+            passes = llvm.create_new_module_pass_manager()
+            passes.add_always_inliner_pass()
+            machine = target_machine(target)
+            passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
         return bytes(target_machine(target).emit_object(module))
 
-    return cached((text, target.cpu, target.features, llvm_version()), make)
+    return cached((text, target.cpu, target.features, str(inline), llvm_version()), make)
 
 
 @cache

@@ -11,6 +11,7 @@ import numpy as np
 from symnet.dims import evaluate, product
 from symnet.dtype import Type
 from symnet.errors import CompileError, OutOfMemory, SymnetError
+from symnet.expr import aligned_copy
 from symnet.graph import Graph
 from symnet.reference import interpret
 from symnet.report import BufferRecord, MemoryReport
@@ -80,7 +81,7 @@ class NativeProgram:
         )
         names = [str(n.attrs["name"]) for n in plan.parameters]
         memory = [self._parameters[name]._storage for name in names]
-        memory += [_aligned(n.attrs["value"].array) for n in plan.constants]
+        memory += [aligned_copy(n.attrs["value"].array) for n in plan.constants]
         updated = {str(p.attrs["name"]) for p, _ in self.graph.updates}
         return Binding(
             loaded.addresses["plan"],
@@ -182,9 +183,3 @@ class NativeProgram:
             f"# {step.origin}\n# of {', '.join(b.name for b in step.buffers)}\n{step.kernel}"
             for step in self.assembly.plan.steps
         )
-
-
-def _aligned(array: np.ndarray) -> np.ndarray:
-    from symnet.expr import aligned_copy
-
-    return aligned_copy(array)

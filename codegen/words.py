@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from symnet.errors import CompileError
 from symnet.scalar import BITS, COMPARE, FLOATS
 
-if TYPE_CHECKING:
-    from .emit import Emitter, Value
+from .llvm_text import LLVM_TYPE, constant_text, splat_text, vector_type
+from .writer import Value, Writer
 
 _FLOAT = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _INT = {"add", "sub", "mul", "and", "or", "xor", "shl", "lshr", "ashr"}
@@ -21,7 +19,7 @@ _INTRINSIC = {"abs": "fabs", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "
 class Words:
     """Writes one word of the vocabulary as instructions of an emitter."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Writer) -> None:
         self.emitter = emitter
 
     def word(self, op: str, operand: str, result: str, refs: list[str], lanes: int, depth: int) -> str:
@@ -46,13 +44,9 @@ class Words:
         return self.emitter.emit(text, self.depth)
 
     def type(self, dtype: str) -> str:
-        from .emit import LLVM_TYPE, vector_type
-
         return vector_type(LLVM_TYPE[dtype], self.lanes)
 
     def const(self, value: float, dtype: str) -> str:
-        from .emit import LLVM_TYPE, constant_text, splat_text
-
         return splat_text(LLVM_TYPE[dtype], constant_text(value, dtype), self.lanes)
 
     def call(self, name: str, dtype: str, *refs: str) -> str:

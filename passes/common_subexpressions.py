@@ -8,8 +8,6 @@ from symnet.dtype import FLOATS, broadcast
 from symnet.graph import CONSTANT, Graph, Node
 from symnet.op import OPS
 
-from .rules import COMMUTATIVE
-
 _MIRRORED = {
     "greater": "less",
     "greater_equal": "less_equal",
@@ -39,7 +37,7 @@ def _ordered(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
         return None
     if node.op.name in _MIRRORED:
         op = OPS[_MIRRORED[node.op.name]]
-    elif node.op.name in COMMUTATIVE or (node.op.name in ("maximum", "minimum") and _turns(inputs)):
+    elif node.op.is_commutative or (node.op.name in ("maximum", "minimum") and _turns(inputs)):
         op = node.op
     else:
         return None

@@ -15,9 +15,6 @@ from symnet.graph import Graph, Node
 LIMIT = 48
 # Movements read in place, one through the other; the next gets memory of its own.
 DEEPEST = 8
-# Read in place by whoever uses them: an index is changed, nothing is computed.
-LAZY = {"transpose", "expand_dims", "squeeze", "broadcast_to", "getitem", "one_hot", "identity"}
-COSTLY = {"exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "power", "sigmoid", "softplus", "divide", "sqrt"}
 
 
 @dataclass
@@ -57,7 +54,7 @@ def materialized_views(graph: Graph) -> set[Node]:
     wanted = set(graph.roots())
     depth: dict[Node, int] = {}
     for node in graph.nodes:
-        if node.op.name in LAZY:
+        if node.op.is_lazy:
             depth[node] = 1 + max(depth.get(i, 0) for i in node.inputs)
             if depth[node] == DEEPEST:
                 wanted.add(node)
@@ -67,12 +64,7 @@ def materialized_views(graph: Graph) -> set[Node]:
 
 def is_lazy(node: Node, materialized: set[Node]) -> bool:
     """Whether a node is computed by its readers."""
-    return node.op.name in LAZY and node not in materialized
-
-
-def is_view(node: Node) -> bool:
-    """Whether a node is its operand's memory under another shape."""
-    return node.op.name == "reshape"
+    return node.op.is_lazy and node not in materialized
 
 
 class _Former:
@@ -86,7 +78,7 @@ class _Former:
 
     def groups_in_order(self) -> list[Group]:
         for node in self.live:
-            if node.op.family == "leaf" or is_view(node) or is_lazy(node, self.materialized):
+            if node.op.family == "leaf" or node.op.is_view or is_lazy(node, self.materialized):
                 continue
             self._assign(node)
         self._sink()
@@ -100,7 +92,7 @@ class _Former:
             node, how = stack.pop()
             if node in self.place:
                 found.append((node, how))
-            elif is_view(node):
+            elif node.op.is_view:
                 stack.extend((i, "view") for i in node.inputs)
             elif node.op.family != "leaf":
                 stack.extend((i, "view" if how == "view" else "lazy") for i in node.inputs)
@@ -172,7 +164,7 @@ class _Former:
             user = stack.pop()
             if user in self.place:
                 readers.add(self.place[user])
-            elif is_view(user):
+            elif user.op.is_view:
                 return None
             else:
                 stack.extend(self.users[user])
@@ -227,4 +219,4 @@ def _is_row(shape: Shape, domain: Shape) -> bool:
 
 
 def _costly(group: Group) -> bool:
-    return len(group.nodes) > 4 or any(n.op.name in COSTLY for n in group.nodes)
+    return len(group.nodes) > 4 or any(n.op.is_costly for n in group.nodes)

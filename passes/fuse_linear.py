@@ -5,8 +5,6 @@ from __future__ import annotations
 from symnet.graph import Graph, Node
 from symnet.op import OPS
 
-ACTIVATIONS = frozenset(("relu", "sigmoid", "tanh", "softplus"))
-
 
 def fuse_linear(graph: Graph) -> Graph:
     """Fuse matmul, the addition of a bias, and an activation, where nothing else reads what lies between.
@@ -30,7 +28,7 @@ def fuse_linear(graph: Graph) -> Graph:
             for product, bias, before in ((*inputs, node.inputs[0]), (*inputs[::-1], node.inputs[1])):
                 if _is_layer(product, bias, node) and is_alone(before):
                     return _fused(new, node, product, (*product.inputs, bias), None)
-        if node.op.name in ACTIVATIONS and inputs[0].op.name == "linear" and is_alone(node.inputs[0]):
+        if node.op.is_activation and inputs[0].op.name == "linear" and is_alone(node.inputs[0]):
             layer = inputs[0]
             if layer.attrs["activation"] is None:
                 return _fused(new, node, layer, layer.inputs, node.op.name)

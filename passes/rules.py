@@ -28,9 +28,6 @@ from symnet.op import OPS, Op, apply
 from symnet.operators import Operators
 from symnet.origin import Origin
 
-# Operands may be swapped, bit for bit. maximum and minimum of floats are not here: of 0.0 and -0.0
-# numpy gives the second.
-COMMUTATIVE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "logical_or"))
 # No sound set of rules rewrites one node so often: a set that does not end is reported.
 LIMIT = 1000
 Bindings = dict[str, Any]
@@ -179,7 +176,7 @@ def _match_call(
         bound = found.setdefault(wanted.name, attrs[key]) if isinstance(wanted, Pattern) else wanted
         if bound != attrs[key]:
             return
-    orders = [inputs, inputs[::-1]] if op.name in COMMUTATIVE and inputs[0] is not inputs[1] else [inputs]
+    orders = [inputs, inputs[::-1]] if op.is_commutative and inputs[0] is not inputs[1] else [inputs]
     for order in orders:
         yield from _match_all(pattern.inputs, order, found)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from symnet.dtype import normalize_axes
 from symnet.graph import Graph, Node
+from symnet.ops.reductions import count_of
 
 from .rules import Rule, RuleSet, call, until_nothing_fires
 
@@ -48,6 +49,22 @@ def _is_softmax(x: Node, a: Any) -> bool:
     return x.ndim > 0 and _axis(x, a) is not None
 
 
+def _is_whole_vector(x: Node, a: Any) -> bool:
+    return x.ndim == 1 and _axis(x, a) == 0
+
+
+def _takes_out(x: Node, a: Any, b: Any) -> bool:
+    """Whether axis `b` of an expansion brings the one summed axis `a` back."""
+    axis = _axis(x, a)
+    return axis is not None and normalize_axes(b, x.ndim) == (axis,)
+
+
+def _log_mean(x: Node, a: Any, k: bool) -> Node:
+    count = x.graph.extent(count_of(x, a), x.dtype)
+    made: Node = call("logsumexp", x, axis=a, keepdims=k) - call("log", count)
+    return made
+
+
 def _has_elements(x: Node, a: Any) -> bool:
     """log(sum()) over no elements is -inf, logsumexp over none an error."""
     return 0 not in [x.shape[k] for k in normalize_axes(a, x.ndim)]
@@ -69,6 +86,24 @@ RULES: tuple[Rule, ...] = (
         nan_safe=False,
     ),
     Rule(
+        "exp-over-whole-sum",
+        lambda x, a: call("exp", x) / call("sum", call("exp", x), axis=a, keepdims=False),
+        _softmax,
+        _is_whole_vector,
+        exactness=8,
+        nan_safe=False,
+    ),
+    Rule(
+        "exp-over-expanded-sum",
+        lambda x, a, b: (
+            call("exp", x) / call("expand_dims", call("sum", call("exp", x), axis=a, keepdims=False), axis=b)
+        ),
+        lambda x, a: _softmax(x, a),
+        _takes_out,
+        exactness=8,
+        nan_safe=False,
+    ),
+    Rule(
         "log-softmax",
         lambda x, a: call("log", call("softmax", x, axis=a)),
         lambda x, a: call("log_softmax", x, axis=a),
@@ -79,6 +114,26 @@ RULES: tuple[Rule, ...] = (
         lambda x, a, k: call("log", call("sum", call("exp", x), axis=a, keepdims=k)),
         lambda x, a, k: call("logsumexp", x, axis=a, keepdims=k),
         _has_elements,
+        exactness=8,
+    ),
+    Rule(
+        "log-mean-exp",
+        lambda x, a, k: call("log", call("mean", call("exp", x), axis=a, keepdims=k)),
+        _log_mean,
+        _has_elements,
+        exactness=8,
+    ),
+    Rule("log-exp", lambda x: call("log", call("exp", x)), lambda x: x, exactness=8),
+    Rule(
+        "log-of-two-exps",
+        lambda x, y: call("log", call("exp", x) + call("exp", y)),
+        lambda x, y: call("logaddexp", x, y),
+        exactness=8,
+    ),
+    Rule(
+        "log-of-three-exps",
+        lambda x, y, z: call("log", call("exp", x) + call("exp", y) + call("exp", z)),
+        lambda x, y, z: call("logaddexp", call("logaddexp", x, y), z),
         exactness=8,
     ),
     # -- sigmoid and softplus

@@ -101,8 +101,23 @@ def _described(variable: Variable) -> str:
     return f"argument {variable.name!r} (declared at {variable.line})"
 
 
-def generic_type(variable: Variable, array: np.ndarray) -> Type:
-    """The type to compile for: as declared, and a fresh name for each undeclared size that is not 1."""
+def is_weak(variable: Variable, value: Any) -> bool:
+    """Whether a value is a Python number without a dtype of its own: as in numpy it takes that of what it meets.
+
+    An integer too large for int32 is taken as int64, since what it will meet is data.
+    """
+    if variable._dtype is not None:
+        return False
+    return type(value) is float or (type(value) is int and -(2**31) <= value < 2**31)
+
+
+def generic_type(variable: Variable, array: np.ndarray, weak: bool) -> Type:
+    """The type to compile for: as declared, and a fresh name for each undeclared size that is not 1.
+
+    The dtype of a weak one is "int" or "float".
+    """
+    if weak:
+        return Type("float" if array.dtype.kind == "f" else "int", ())
     shape = variable._shape
     if shape is None:
         shape = tuple(1 if n == 1 else Dim.named(f"{variable.name}.{axis}") for axis, n in enumerate(array.shape))

@@ -218,8 +218,8 @@ def eager_step(weights: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray, lr: 
     return step
 
 
-def plot_results(results: Sequence[Result], path: str | Path) -> None:
-    """Bars of the time of each way, a panel for each benchmark, on a logarithmic axis.
+def drawing() -> Any:
+    """matplotlib's Figure.
 
     Raises
     ------
@@ -230,7 +230,18 @@ def plot_results(results: Sequence[Result], path: str | Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise ArgumentError("drawing needs matplotlib: pip install 'symnet[demo]'") from None
-    figure = Figure(figsize=(4 * len(results), 3.6), layout="constrained")
+    return Figure
+
+
+def plot_results(results: Sequence[Result], path: str | Path) -> None:
+    """Bars of the time of each way, a panel for each benchmark, on a logarithmic axis.
+
+    Raises
+    ------
+    ArgumentError
+        matplotlib is not installed.
+    """
+    figure = drawing()(figsize=(4 * len(results), 3.6), layout="constrained")
     for axes, result in zip(np.atleast_1d(figure.subplots(1, len(results))), results, strict=True):
         names = [row.name for row in result.rows]
         values = [row.microseconds for row in result.rows]

@@ -60,13 +60,13 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from .bench import standard_benchmarks
+    from .bench import drawing, plot_results, standard_benchmarks
 
+    if args.plot:
+        drawing()  # Refused before anything is measured.
     for result in (results := list(standard_benchmarks(args.seconds))):
         print(result, end="\n\n")
     if args.plot:
-        from .bench import plot_results
-
         plot_results(results, args.plot)
         print(f"wrote {args.plot}")
     return 0

@@ -16,7 +16,8 @@ from .dtype import Type
 from .errors import ArgumentError, GraphError
 from .expr import Expr, Parameter, Variable, as_expr
 from .function import Function, Program
-from .graph import Graph
+from .graph import Graph, Node
+from .origin import Origin
 from .passes import PIPELINE, Pass
 from .passes.differentiate import differentiate
 from .passes.expand_composites import expand_composites
@@ -96,16 +97,16 @@ def compile(
     found = leaves([*roots, *(e for _, e in pairs), *(p for p, _ in pairs)])
     variables = _inputs([v for v in found if isinstance(v, Variable)], inputs)
     parameters = {p.name: p for p in found if isinstance(p, Parameter)}
-    passes = list(PIPELINE if pipeline is None else pipeline)
+    passes = _passes(pipeline)
+    processor = find_target(target)
 
     def build(types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
-        start = time.perf_counter()
-        graph = specialize(
-            roots, variables, pairs, dict(zip(variables, types, strict=True)), sizes, differentiate, stabilize_node
-        )
-        built = PassRecord("build", 0, len(graph.nodes), (time.perf_counter() - start) * 1e3, dict(graph.fired))
+        start, gradients = time.perf_counter(), _Gradients()
+        given = dict(zip(variables, types, strict=True))
+        graph = specialize(roots, variables, pairs, given, sizes, gradients, stabilize_node)
+        records = gradients.records(graph, (time.perf_counter() - start) * 1e3)
         graph, report = run_passes(graph, passes, check)
-        report.passes.insert(0, built)
+        report.passes[:0] = records
         if mode == "interpret":
             return InterpretedProgram(graph, tuple(types), parameters, report)
         if any(n.op.family == "composite" for n in graph.live()):
@@ -115,7 +116,7 @@ def compile(
         groups = form_kernels(graph)
         formed = (time.perf_counter() - start) * 1e3
         report.passes.append(PassRecord("form_kernels", len(graph.nodes), len(groups), formed, {}))
-        return NativeProgram(graph, groups, tuple(types), parameters, report, structure, find_target(target), max_bytes)
+        return NativeProgram(graph, groups, tuple(types), parameters, report, structure, processor, max_bytes)
 
     return Function(structure, variables, pairs, mode, build)
 
@@ -183,8 +184,45 @@ def _structure(outputs: Any) -> Structure:
     return structure
 
 
+class _Gradients:
+    """The differentiation pass as it runs while the graph is built, with what it did for the report."""
+
+    def __init__(self) -> None:
+        self.requests = self.nodes = 0
+        self.milliseconds = 0.0
+
+    def __call__(
+        self, graph: Graph, y: Node, wrt: Sequence[Node], seed: Node | None, origin: Origin | None
+    ) -> list[Node | None]:
+        start, before = time.perf_counter(), len(graph.nodes)
+        found = differentiate(graph, y, wrt, seed, origin)
+        self.requests += 1
+        self.nodes += len(graph.nodes) - before
+        self.milliseconds += (time.perf_counter() - start) * 1e3
+        return found
+
+    def records(self, graph: Graph, milliseconds: float) -> list[PassRecord]:
+        """Building in all, and differentiation apart."""
+        declared = len(graph.nodes) - self.nodes
+        own = milliseconds - self.milliseconds
+        records = [PassRecord("specialize", 0, declared, own, dict(graph.fired))]
+        if self.requests:
+            done = {"gradient": self.requests}
+            records.append(PassRecord("differentiate", declared, len(graph.nodes), self.milliseconds, done))
+        return records
+
+
+def _passes(pipeline: Any) -> list[Pass]:
+    passes = PIPELINE if pipeline is None else pipeline
+    if not isinstance(passes, (list, tuple)) or not all(map(callable, passes)):
+        raise ArgumentError(f"pipeline is {pipeline!r}; expected a list of passes, functions from Graph to Graph")
+    return list(passes)
+
+
 def _update_pairs(updates: Any) -> list[tuple[Parameter, Expr]]:
-    pairs = list(updates.items() if isinstance(updates, Mapping) else updates or ())
+    pairs = list(updates.items()) if isinstance(updates, Mapping) else [] if updates is None else updates
+    if not isinstance(pairs, (list, tuple)) or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs):
+        raise ArgumentError(f"updates is {updates!r}; expected a dict of Parameter to new value, or pairs")
     seen: set[Parameter] = set()
     for parameter, _ in pairs:
         if not isinstance(parameter, Parameter):

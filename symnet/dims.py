@@ -17,10 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, ClassVar, Union
+
+import numpy as np
+
+from .errors import SymbolicUseError
 
 Size = Union[int, "Dim"]
 Monomial = tuple[Hashable, ...]
+_NUMBERS = (float, np.number, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -73,26 +78,45 @@ class Dim:
     def __hash__(self) -> int:
         return self._hash
 
-    def __add__(self, other: Size) -> Size:
-        return _combine(self, other, 1) if isinstance(other, (int, Dim)) else NotImplemented
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, (int, Dim)):
+            return _combine(self, other, 1)
+        return self.as_value() + other if isinstance(other, _NUMBERS) else NotImplemented
 
-    def __radd__(self, other: Size) -> Size:
-        return _combine(self, other, 1) if isinstance(other, (int, Dim)) else NotImplemented
+    __radd__ = __add__
 
-    def __sub__(self, other: Size) -> Size:
-        return _combine(self, other, -1) if isinstance(other, (int, Dim)) else NotImplemented
+    def __sub__(self, other: Any) -> Any:
+        if isinstance(other, (int, Dim)):
+            return _combine(self, other, -1)
+        return self.as_value() - other if isinstance(other, _NUMBERS) else NotImplemented
 
-    def __rsub__(self, other: Size) -> Size:
-        return _combine(-self, other, 1) if isinstance(other, (int, Dim)) else NotImplemented
+    def __rsub__(self, other: Any) -> Any:
+        if isinstance(other, (int, Dim)):
+            return _combine(-self, other, 1)
+        return other - self.as_value() if isinstance(other, _NUMBERS) else NotImplemented
 
     def __neg__(self) -> Size:
         return Dim(tuple((m, -c) for m, c in self.terms))
 
-    def __mul__(self, other: Size) -> Size:
+    # ndarray * dim is answered here, not by an array of objects.
+    __array_ufunc__ = None
+    # What a size is beside a float or an array: a number of the graph. Set by symnet.expr.
+    as_value: ClassVar[Callable[[Any], Any]]
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.as_value() / other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / self.as_value()
+
+    def __pow__(self, other: Any) -> Any:
+        return self.as_value() ** other
+
+    def __mul__(self, other: Any) -> Any:
         if isinstance(other, int):
             return 0 if other == 0 else self if other == 1 else Dim(tuple((m, c * other) for m, c in self.terms))
         if not isinstance(other, Dim):
-            return NotImplemented
+            return self.as_value() * other if isinstance(other, _NUMBERS) else NotImplemented
         product: dict[Monomial, int] = {}
         for m, c in self.terms:
             for n, d in other.terms:
@@ -129,7 +153,15 @@ class Dim:
         return True
 
     def __index__(self) -> int:
-        raise TypeError(f"the size {self} is a symbol: its number is known only at the call")
+        raise SymbolicUseError(f"the size {self} is a symbol: its number is known only at the call")
+
+    def _refuse_order(self, other: Any) -> bool:
+        raise SymbolicUseError(
+            f"the size {self} is a symbol, and larger or smaller than {other} only at the call: choose inside the "
+            "graph, with sn.where, sn.minimum or sn.maximum"
+        )
+
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse_order
 
 
 def _canonical(terms: dict[Monomial, int]) -> Size:

@@ -25,10 +25,10 @@ import numpy as np
 
 from .dims import Size, differ
 from .errors import ArgumentError, DTypeError, ShapeError
+from .scalar import FLOATS as FLOATS
 
 DTYPES = ("bool", "int32", "int64", "float32", "float64")
 WEAK = {"int": "int64", "float": "float64"}
-FLOATS = ("float32", "float64")
 SHORT = {"bool": "bool", "int32": "i32", "int64": "i64", "float32": "f32", "float64": "f64"}
 Shape = tuple[Size, ...]
 
@@ -69,6 +69,11 @@ def dtype_name(dtype: Any) -> str:
 def storage(dtype: str) -> str:
     """The dtype that holds a value: itself, or int64 and float64 for the weak ones."""
     return WEAK.get(dtype, dtype)
+
+
+def weak_dtype(dtype: str) -> str:
+    """The weak dtype whose numbers this one holds."""
+    return "float" if dtype in FLOATS else "int"
 
 
 @cache

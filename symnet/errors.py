@@ -47,6 +47,10 @@ class SymbolicUseError(SymnetError, TypeError):
     """A symbolic value used where only numbers make sense (`if v`, `len(v)`, `np.asarray(v)`)."""
 
 
+class OpenShape(SymbolicUseError):
+    """The shape of a symbolic value was asked for, which only a call decides."""
+
+
 class GraphError(SymnetError, AssertionError):
     """The checker found a graph or loop program that breaks its own rules: a bug in a pass."""
 

@@ -16,9 +16,17 @@ import numpy as np
 
 from .dims import Dim, Size
 from .dtype import DTYPES, Shape, collecting, dtype_name, shape_text, storage
-from .errors import ArgumentError, DTypeError, OverflowInArgument, ShapeError, SymbolicUseError, SymnetError
+from .errors import (
+    ArgumentError,
+    DTypeError,
+    OpenShape,
+    OverflowInArgument,
+    ShapeError,
+    SymbolicUseError,
+    SymnetError,
+)
 from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, located, number_as
-from .op import OPS, Op, apply
+from .op import OPS, Deferred, Op, apply
 from .operators import Operators
 from .origin import Line, Origin, here
 
@@ -62,11 +70,11 @@ class Expr(Operators):
 
         Raises
         ------
-        SymbolicUseError
-            The shape was not declared, so it is known only at the call.
+        OpenShape
+            The shape was not declared, so it is known only at the call. (A SymbolicUseError.)
         """
         if self._shape is None:
-            raise SymbolicUseError(f"the shape of {self} is not known before the call: declare shape= on its Variables")
+            raise OpenShape(f"the shape of {self} is not known before the call: declare shape= on its Variables")
         return self._shape
 
     @property
@@ -314,7 +322,7 @@ def aligned_copy(array: np.ndarray, alignment: int = 64) -> np.ndarray:
     """A C-contiguous copy whose data starts at a multiple of `alignment` bytes."""
     raw = np.empty(array.nbytes + alignment, np.uint8)
     start = -raw.ctypes.data % alignment
-    copy = raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy = np.ndarray(array.shape, array.dtype, raw, start)
     copy[...] = array
     return copy
 
@@ -328,6 +336,9 @@ def as_expr(value: Any) -> Expr:
     return Constant(value)
 
 
+Dim.as_value = as_expr
+
+
 def apply_symbolic(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Expr:
     """An expression of `op` on handles and numbers, with shape and dtype inferred as far as known.
 
@@ -338,6 +349,8 @@ def apply_symbolic(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Expr:
     """
     try:
         operands = tuple(as_expr(a) for a in args)
+        if isinstance(op, Deferred):
+            return Expr(op, operands, attrs, None, None)
         dtypes = [e._dtype for e in operands if e._dtype is not None]
         shapes = [e._shape for e in operands if e._shape is not None]
         shape = dtype = None

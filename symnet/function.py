@@ -13,10 +13,10 @@ import numpy as np
 from . import arguments
 from .codegen.call import Binding, NativeCallable
 from .dims import evaluate
-from .dtype import Type
+from .dtype import WEAK, Type, dtype_name
 from .errors import ArgumentError, DTypeError, ShapeError, SymnetError
 from .expr import Expr, Parameter, Variable
-from .graph import Graph
+from .graph import Graph, Node
 from .report import MemoryReport, Report
 from .show import dump, to_svg
 from .structure import Structure
@@ -93,7 +93,8 @@ class Function(NativeCallable):
         values = arguments.match(self.inputs, args, kwargs)
         arrays = [arguments.cast(v, a) for v, a in zip(self.inputs, values, strict=True)]
         sizes = arguments.bind(self.inputs, arrays)
-        program, sizes = self._program(arrays, sizes)
+        weak = [arguments.is_weak(v, a) for v, a in zip(self.inputs, values, strict=True)]
+        program, sizes = self._program(arrays, sizes, weak)
         if out is None:
             return self._structure.pack(program.run(arrays, sizes))
         return self._call_into(program, arrays, sizes, out)
@@ -101,14 +102,16 @@ class Function(NativeCallable):
     def _call_into(self, program: Program, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], out: Any) -> Any:
         targets = self._structure.flatten(out, "out=")
         for target, node in zip(targets, program.graph.outputs, strict=True):
-            _check_out(target, node.dtype, tuple(evaluate(s, sizes) for s in node.shape))
+            _check_out(target, node, tuple(evaluate(s, sizes) for s in node.shape))
         for target, result in zip(targets, program.run(arrays, sizes), strict=True):
             target[...] = result
         return out
 
-    def _program(self, arrays: Sequence[np.ndarray], sizes: dict[str, int]) -> tuple[Program, dict[str, int]]:
+    def _program(
+        self, arrays: Sequence[np.ndarray], sizes: dict[str, int], weak: Sequence[bool]
+    ) -> tuple[Program, dict[str, int]]:
         """The program for these arguments, and the sizes of its named dims."""
-        types = [arguments.generic_type(v, a) for v, a in zip(self.inputs, arrays, strict=True)]
+        types = [arguments.generic_type(v, a, w) for v, a, w in zip(self.inputs, arrays, weak, strict=True)]
         sizes = {**sizes, **arguments.bind_generic(types, arrays)}
         try:
             program = self._generic(types)
@@ -149,8 +152,10 @@ class Function(NativeCallable):
         except SymnetError as error:
             return copy(error)
         self._n_compiles += 1
-        # What is bound is called without passing here, and stays: the first programs of certain sizes only.
-        if found.binding is not None and (not sizes or self._n_bound < BOUND):
+        # What is bound is called without passing here, and stays: the first programs of certain sizes only, and
+        # none for Python's numbers, which native code could not tell from arrays without axes.
+        weak = any(t.dtype in WEAK for t in types)
+        if found.binding is not None and not weak and (not sizes or self._n_bound < BOUND):
             self._n_bound += bool(sizes)
             self._bind(found.binding)
         return found
@@ -176,12 +181,16 @@ class Function(NativeCallable):
         -------
         Function
             Itself.
+
+        Raises
+        ------
+        ArgumentError
+            An input is missing, unknown, or given as something else.
         """
-        samples = {n: t if isinstance(t, np.ndarray) else np.zeros(*t) for n, t in types.items()}
-        arrays = [
-            arguments.cast(v, a) for v, a in zip(self.inputs, arguments.match(self.inputs, (), samples), strict=True)
-        ]
-        self._program(arrays, arguments.bind(self.inputs, arrays))
+        samples = {n: _sample(n, t) for n, t in types.items()}
+        given = arguments.match(self.inputs, (), samples)
+        arrays = [arguments.cast(v, a) for v, a in zip(self.inputs, given, strict=True)]
+        self._program(arrays, arguments.bind(self.inputs, arrays), [False] * len(arrays))
         return self
 
     # -- looking inside ------------------------------------------------------------------------
@@ -242,18 +251,37 @@ class Function(NativeCallable):
         out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
         return inspect.Signature([*inputs, out])
 
+    def __reduce__(self) -> Any:
+        raise ArgumentError(
+            f"{self!r} holds machine code of this process and cannot be copied or pickled: compile its expressions "
+            "where they are needed, and save the numbers of its Parameters (.value)"
+        )
+
     def __repr__(self) -> str:
         return (
             f"<symnet Function({', '.join(v.name for v in self.inputs)}) mode={self.mode} programs={self.n_compiles}>"
         )
 
 
-def _check_out(target: Any, dtype: str, shape: tuple[int, ...]) -> None:
+def _check_out(target: Any, node: Node, shape: tuple[int, ...]) -> None:
+    result = f"the result of {node.op.name} (written at {node.graph.origin(node)})"
     if not isinstance(target, np.ndarray):
-        raise ArgumentError(f"out= must be an array, got {type(target).__name__}")
+        raise ArgumentError(f"out= is {type(target).__name__}; expected an array for {result}")
     if target.shape != shape:
-        raise ShapeError(f"out= has shape {target.shape}, the result {shape}")
-    if target.dtype.name != dtype:
-        raise DTypeError(f"out= has dtype {target.dtype}, the result {dtype}")
+        raise ShapeError(f"out= has shape {target.shape}; expected {shape}, that of {result}")
+    if target.dtype.name != node.dtype:
+        raise DTypeError(f"out= has dtype {target.dtype}; expected {node.dtype}, that of {result}")
     if not target.flags.writeable:
-        raise ArgumentError("out= is read-only")
+        raise ArgumentError(f"out= is read-only; expected a writeable array for {result}")
+
+
+def _sample(name: str, given: Any) -> np.ndarray:
+    """An array of the type that `warmup` was given."""
+    if isinstance(given, np.ndarray):
+        return given
+    if isinstance(given, tuple) and len(given) == 2:
+        try:
+            return np.zeros(given[0], dtype_name(given[1]))
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(f"warmup: {name}={given!r}: {error}") from None
+    raise ArgumentError(f"warmup: {name}={given!r}; expected an array, or a pair (shape, dtype)")

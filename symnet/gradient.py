@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .dtype import FLOATS, shape_text
-from .errors import GradientError, ShapeError
+from .errors import GradientError, ShapeError, SymnetError
 from .expr import Expr, as_expr
+from .graph import located
 from .op import Op
+from .origin import Origin, here
 
 REQUEST = Op("gradient", "leaf")
 
@@ -61,9 +63,12 @@ def grad(expression: Expr, wrt: Any, unconnected: str = "raise", cotangent: Any 
     targets: tuple[Expr, ...] = (wrt,) if single else tuple(wrt)
     y = as_expr(expression)
     seed = None if cotangent is None else as_expr(cotangent)
-    _check(y, targets, seed)
-    if unconnected == "raise":
-        _check_connected(y, targets)
+    try:
+        _check(y, targets, seed)
+        if unconnected == "raise":
+            _check_connected(y, targets)
+    except SymnetError as error:
+        raise located(error, REQUEST, Origin([here()])) from None
     request = GradientRequest(y, targets, unconnected, seed)
     operands = (y, *targets, *(() if seed is None else (seed,)))
     results = [

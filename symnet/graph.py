@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,14 +24,14 @@ import numpy as np
 from .dims import Dim, Size, names
 from .dtype import DTYPES, Shape, Type, collecting, shape_text, storage
 from .errors import DTypeError, GraphError, SymnetError
-from .op import OPS, Op, register
+from .op import OPS, Deferred, Op, register
 from .operators import Operators
 from .origin import Line, Origin, here
 
 if TYPE_CHECKING:
     import networkx
 
-Attrs = dict[str, Any]
+Attrs = Mapping[str, Any]
 
 
 class Leaf(Op):
@@ -94,6 +95,17 @@ class Node(Operators):
     graph: Graph
     index: int
 
+    def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: Attrs, type: Type, graph: Graph, index: int) -> None:
+        _set_op(self, op)
+        _set_inputs(self, inputs)
+        _set_attrs(self, MappingProxyType(dict(attrs)) if attrs else _NO_ATTRS)
+        _set_type(self, type)
+        _set_graph(self, graph)
+        _set_index(self, index)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise GraphError(f"{self!r} is immutable: build another node, or rewrite the graph")
+
     @property
     def shape(self) -> Shape:
         """The sizes of the axes; a named one is a Dim."""
@@ -119,6 +131,13 @@ class Node(Operators):
 
     def __repr__(self) -> str:
         return f"<{self.graph.name(self)} = {self.op.name} : {self.type}>"
+
+
+# The slots themselves write, once: a node's own assignment is refused.
+_set_op, _set_inputs, _set_attrs, _set_type, _set_graph, _set_index = (
+    getattr(Node, name).__set__ for name in ("op", "inputs", "attrs", "type", "graph", "index")
+)
+_NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Graph:
@@ -178,6 +197,9 @@ class Graph:
             The operands do not fit; the message names the op and the user's line.
         """
         try:
+            if isinstance(op, Deferred):
+                made: Node = op.function(*args, **attrs)
+                return made
             wanted = op.operand_dtypes(*map(dtype_of, args), **attrs)
             nodes = tuple(self._operand(a, d) for a, d in zip(args, wanted, strict=True))
             return self.insert(op, op.guarded(*nodes, **attrs), attrs)
@@ -215,9 +237,7 @@ class Graph:
         key = (op, inputs, tuple(attrs.items()) if attrs else (), type)
         node = self._interned.get(key)
         if node is None:
-            node = Node()
-            node.op, node.inputs, node.attrs, node.type = op, inputs, attrs, type
-            node.graph, node.index = self, len(self.nodes)
+            node = Node(op, inputs, attrs, type, self, len(self.nodes))
             self._interned[key] = node
             self.nodes.append(node)
             self._origins[node] = self._writing or Origin([here()])

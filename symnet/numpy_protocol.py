@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,16 @@ import numpy as np
 from .errors import ArgumentError
 
 UFUNCS = (
-    "add subtract multiply negative power floor_divide remainder exp log log1p expm1 sqrt sin cos tanh sign floor "
-    "ceil maximum minimum equal not_equal less less_equal greater greater_equal logical_and logical_or logical_not "
-    "bitwise_and bitwise_or bitwise_xor invert "
-    "matmul"
+    "add subtract multiply negative power floor_divide remainder exp log log1p expm1 logaddexp sqrt sin cos tanh sign "
+    "floor ceil maximum minimum equal not_equal less less_equal greater greater_equal logical_and logical_or "
+    "logical_not bitwise_and bitwise_or bitwise_xor invert matmul"
 ).split()
 FUNCTIONS = (
     "sum mean max min any all argmax argmin reshape transpose expand_dims squeeze concatenate stack pad where take "
-    "broadcast_to dot"
+    "broadcast_to dot var std swapaxes"
 ).split()
 # Keywords of numpy's that say what symnet does anyway.
-HARMLESS = {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue, "mode": "constant"}
+HARMLESS = {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue, "ddof": 0}
 
 
 @cache
@@ -37,15 +37,17 @@ def table() -> dict[Any, Callable[..., Any]]:
     found[np.absolute], found[np.true_divide] = ops.abs, ops.divide
     found[np.square] = lambda x: x * x
     found[np.reciprocal] = lambda x: 1.0 / x
-    found[np.clip] = lambda x, a_min=None, a_max=None: _clip(x, a_min, a_max)
+    found[np.clip] = lambda a, a_min=None, a_max=None: ops.clip(a, a_min, a_max)
+    found[np.pad] = _pad
     return found
 
 
-def _clip(x: Any, low: Any, high: Any) -> Any:
+def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
     from . import ops
 
-    x = x if low is None else ops.maximum(x, low)
-    return x if high is None else ops.minimum(x, high)
+    if mode != "constant":
+        raise ArgumentError(f"np.pad: mode={mode!r} is not supported for symbolic values; expected 'constant'")
+    return ops.pad(array, pad_width, constant_values)
 
 
 def apply_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -76,8 +78,7 @@ def _call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if keyword in kept:
             raise ArgumentError(f"{name}: {keyword}= is not supported for symbolic values")
     try:
-        return known(*args, **kept)
+        signature(known).bind(*args, **kept)
     except TypeError as error:
-        if "keyword argument" in str(error) and not isinstance(error, ArgumentError):
-            raise ArgumentError(f"{name}: {error}") from None
-        raise
+        raise ArgumentError(f"{name} of symbolic values: {error}") from None
+    return known(*args, **kept)

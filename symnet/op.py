@@ -9,11 +9,14 @@ are computed at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from .dtype import Shape, floating, promote, storage
+from .errors import OpenShape
 from .scalar import Scalar
 
 OPS: dict[str, Op] = {}
@@ -52,15 +55,31 @@ class Op:
     name : str
         Unique; what the graph's text shows.
     family : str
-        "leaf", "elementwise", "reduction", "contraction", "movement", "indexing" or "composite".
+        "leaf", "elementwise", "reduction", "contraction", "movement", "indexing", "composite" or "deferred".
     checks_data : bool
         Whether its numpy answer refuses some values of its operand, so that it must run even if nothing
         reads it.
+    is_commutative : bool
+        Whether its two operands may be swapped, bit for bit. (Not maximum and minimum: of 0.0 and -0.0 numpy
+        gives the second.)
+    is_lazy : bool
+        Whether it computes nothing, so that its readers read through it.
+    is_view : bool
+        Whether its result is its operand's memory under another shape.
+    is_costly : bool
+        Whether an element takes so long that it should not be computed twice.
+    is_activation : bool
+        Whether it may end a fully connected layer, computed with it.
     """
 
     name: str
     family: str
     checks_data: bool = False
+    is_commutative: bool = False
+    is_lazy: bool = False
+    is_view: bool = False
+    is_costly: bool = False
+    is_activation: bool = False
 
     def __init__(self, name: str, family: str) -> None:
         self.name, self.family = name, family
@@ -116,6 +135,46 @@ class Composite(Op):
     def expand(self, *xs: Any, **attrs: Any) -> Any:
         """The same value built of primitive ops."""
         raise NotImplementedError(f"composite {self.name} has no expansion")
+
+
+class Deferred(Op):
+    """A function of ops that has to see its operands' shapes: called when they are known."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function.__name__, "deferred")
+        self.function = function
+
+    def numpy(self, *arrays: np.ndarray, **attrs: Any) -> Any:
+        return self.function(*arrays, **attrs)
+
+
+def deferred(*operands: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a function of ops be used on values of open shape; `operands` names the parameters that are values.
+
+    Where the shapes are known it is called at once, and leaves no trace of itself; where one is not, the
+    program holds the call, and makes it for each specialisation.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        op, parameters = Deferred(function), signature(function)
+
+        @wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except OpenShape:
+                given = parameters.bind(*args, **kwargs).arguments
+                values = [given.pop(name) for name in operands if name in given]
+                flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
+                return apply(op, *flat, **{k: _hashable(v) for k, v in given.items()})
+
+        return wrapper
+
+    return decorate
+
+
+def _hashable(attr: Any) -> Any:
+    return tuple(attr) if isinstance(attr, list) else attr
 
 
 def register(op: Op) -> Op:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .dtype import as_axis, dtype_name
+from .errors import ArgumentError
 from .op import OPS, apply
 
 
@@ -38,12 +39,35 @@ def _unary(name: str) -> Callable[[Any], Any]:
 
 
 def _reduction(name: str) -> Callable[..., Any]:
-    def method(self: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    def method(self: Any, axis: Any = None, keepdims: bool = False, **unknown: Any) -> Any:
+        if unknown:
+            wanted = {"dim": "axis=", "keepdim": "keepdims="}.get(next(iter(unknown)), "axis= and keepdims=")
+            raise ArgumentError(f".{name}() has no {next(iter(unknown))}=: expected {wanted}, as numpy spells it")
         return apply(OPS[name], self, axis=as_axis(axis), keepdims=keepdims)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"`{name}` over `axis` (int, tuple or None for all), as numpy's."
     return method
+
+
+# What PyTorch's users write, and numpy's word for it.
+ELSEWHERE = {
+    "view": "reshape",
+    "permute": "transpose",
+    "unsqueeze": "sn.expand_dims",
+    "clamp": "clip",
+    "size": "shape",
+    "dim": "ndim",
+    "item": "sn.compile(v)(...)",
+    "numpy": "sn.compile(v)(...)",
+    "exp": "sn.exp",
+    "log": "sn.log",
+    "sqrt": "sn.sqrt",
+    "tanh": "sn.tanh",
+    "float": "astype",
+    "long": "astype",
+    "backward": "sn.grad",
+}
 
 
 class Operators:
@@ -70,6 +94,11 @@ class Operators:
 
     sum, mean, max, min = _reduction("sum"), _reduction("mean"), _reduction("max"), _reduction("min")
 
+    def __getattr__(self, name: str) -> Any:
+        # Reached for unknown names only. PyTorch's are answered with numpy's.
+        advice = f": numpy's name is {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+        raise AttributeError(f"a symbolic value has no attribute {name!r}{advice}", name=name, obj=self)
+
     def __pos__(self) -> Any:
         return self
 
@@ -84,6 +113,30 @@ class Operators:
         from .ops.reductions import argmin
 
         return argmin(self, axis, keepdims)
+
+    def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """The variance over `axis`, as numpy's."""
+        from .ops.reductions import var
+
+        return var(self, axis, ddof, keepdims)
+
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """The standard deviation over `axis`, as numpy's."""
+        from .ops.reductions import std
+
+        return std(self, axis, ddof, keepdims)
+
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        """The value kept between two bounds."""
+        from .ops.logic import clip
+
+        return clip(self, min, max)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """The value with two axes exchanged."""
+        from .ops.movement import swapaxes
+
+        return swapaxes(self, axis1, axis2)
 
     def reshape(self, *shape: Any) -> Any:
         """The same elements in another shape; one size may be -1."""

@@ -8,12 +8,12 @@ from typing import Any
 
 from . import dims
 from .dims import Dim
-from .dtype import Type, shape_text
-from .errors import DTypeError, GradientError, ShapeError
+from .dtype import WEAK, Type, shape_text, storage, weak_dtype
+from .errors import DTypeError, GradientError, ShapeError, SymnetError
 from .expr import Constant, Expr, Parameter, Variable
 from .gradient import REQUEST, GradientRequest, check_floating, unconnected_error
-from .graph import EXTENT, INPUT, PARAMETER, Graph, Node, number_as
-from .op import OPS, evaluate
+from .graph import EXTENT, INPUT, PARAMETER, Graph, Node, dtype_of, located, number_as
+from .op import OPS, Deferred, evaluate
 from .origin import Line, Origin
 
 Differentiate = Callable[[Graph, Node, Sequence[Node], Node | None, Origin | None], list[Node | None]]
@@ -98,6 +98,8 @@ class _Builder:
         self.memo: dict[Expr, Node | Number | Dim] = {}
         self.marks: Mapping[Expr, int] = {}
         self.marked = False
+        # Expressions made of Python's numbers alone, some of which are arguments.
+        self.weak: set[Expr] = set()
         self.origins: dict[Line, Origin] = {}
         self.answers: dict[GradientRequest, list[Node]] = {}
 
@@ -107,7 +109,10 @@ class _Builder:
     def leaf(self, expr: Expr) -> Node:
         with self.graph.writing(self.origin(expr)):
             if isinstance(expr, Variable):
-                return self.graph.leaf(INPUT, self.types[expr], name=expr.name)
+                type = self.types[expr]
+                if type.dtype in WEAK:
+                    self.weak.add(expr)
+                return self.graph.leaf(INPUT, Type(storage(type.dtype), type.shape), name=expr.name)
             assert isinstance(expr, Parameter)
             dtype, shape = expr._dtype, expr._shape
             assert dtype is not None and shape is not None
@@ -159,13 +164,32 @@ class _Builder:
         if expr.op is REQUEST:
             request = expr.attrs["request"]
             if request not in self.answers:
-                self.answers[request] = self._answer(request, self.origin(expr))
+                try:
+                    self.answers[request] = self._answer(request, self.origin(expr))
+                except SymnetError as error:
+                    raise located(error, REQUEST, self.origin(expr)) from None
             return self.answers[request][expr.attrs["position"]]
         args = tuple(self.memo[o] for o in expr.operands)
         attrs = {k: _pinned(v, self.sizes) for k, v in expr.attrs.items()}
         if all(type(a) in (int, float) for a in args) and args:
             return _fold_numbers(expr, args, attrs)
+        if not self.weak.isdisjoint(expr.operands):
+            args = self._cast_weak(expr, args, attrs)
         return self.stabilize(self.graph, self.graph.apply(expr.op, args, attrs))
+
+    def _cast_weak(self, expr: Expr, args: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
+        """The operands, weak ones in the dtype of what they meet; of weak ones alone the result is weak."""
+        if isinstance(expr.op, Deferred):
+            return args
+        met = list(map(dtype_of, args))
+        tokens = [weak_dtype(d) if o in self.weak else d for o, d in zip(expr.operands, met, strict=True)]
+        wanted = expr.op.operand_dtypes(*tokens, **attrs)
+        if all(t in WEAK for t in tokens) and expr.op.result_dtype(*wanted, **attrs) in WEAK:
+            self.weak.add(expr)
+        return tuple(
+            self.graph.apply(OPS["cast"], (a,), {"dtype": storage(d)}) if o in self.weak and storage(d) != m else a
+            for a, o, d, m in zip(args, expr.operands, wanted, met, strict=True)
+        )
 
     def _mark(self, expr: Expr, value: Node | Number | Dim) -> Node | Number | Dim:
         mark = self.marks.get(expr)

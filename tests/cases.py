@@ -139,6 +139,7 @@ ELEMENTWISE = [
     _unary("expm1", dtypes=NUMBERS, ulp=2),
     _unary("log", dtypes=NUMBERS, ulp=1.5, domain=(0.3, 4.0)),
     _unary("log1p", dtypes=NUMBERS, ulp=2, domain=(-0.7, 4.0)),
+    *_binary("logaddexp", dtypes=NUMBERS, ulp=4, domain=(0.5, 3.0)),
     _unary("sqrt", dtypes=NUMBERS, domain=(0.3, 4.0)),
     _unary("rsqrt", dtypes=FLOATS, ulp=1.5, domain=(0.3, 4.0)),
     _unary("sin", dtypes=NUMBERS, ulp=1.5),

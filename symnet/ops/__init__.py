@@ -1,52 +1,46 @@
 """The op library: one file a family, each op's answers side by side."""
 
 from .activations import relu, sigmoid, softplus
-from .contraction import dot, linear, matmul
-from .elementwise import (
+from .arithmetic import (
     abs,
     add,
+    cast,
+    ceil,
+    divide,
+    floor,
+    floor_divide,
+    multiply,
+    negative,
+    power,
+    remainder,
+    sign,
+    subtract,
+)
+from .contraction import dot, linear, matmul
+from .indexing import one_hot, take
+from .logic import (
     bitwise_and,
     bitwise_or,
     bitwise_xor,
-    cast,
-    ceil,
-    cos,
-    divide,
+    clip,
     equal,
-    erf,
-    exp,
-    expm1,
-    floor,
-    floor_divide,
     greater,
     greater_equal,
     invert,
     less,
     less_equal,
-    log,
-    log1p,
     logical_and,
     logical_not,
     logical_or,
     maximum,
     minimum,
-    multiply,
-    negative,
     not_equal,
-    power,
-    remainder,
-    rsqrt,
-    sign,
-    sin,
-    sqrt,
-    subtract,
-    tanh,
     where,
 )
-from .indexing import one_hot, take
-from .movement import broadcast_to, concatenate, expand_dims, pad, reshape, squeeze, stack, transpose
+from .movement import broadcast_to, concatenate, expand_dims, pad, reshape, squeeze, stack, swapaxes, transpose
 from .network import cross_entropy, log_softmax, logloss, mae, mse, softmax
-from .reductions import all, any, argmax, argmin, logsumexp, max, mean, min, sum
+from .real_functions import cos, erf, exp, expm1, log, log1p, logaddexp, rsqrt, sin, sqrt, tanh
+from .reductions import all, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
 
 __all__ = [
     "abs",
@@ -61,6 +55,7 @@ __all__ = [
     "broadcast_to",
     "cast",
     "ceil",
+    "clip",
     "concatenate",
     "cos",
     "cross_entropy",
@@ -82,6 +77,7 @@ __all__ = [
     "log",
     "log1p",
     "log_softmax",
+    "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -113,10 +109,13 @@ __all__ = [
     "sqrt",
     "squeeze",
     "stack",
+    "std",
     "subtract",
     "sum",
+    "swapaxes",
     "take",
     "tanh",
     "transpose",
+    "var",
     "where",
 ]

@@ -7,7 +7,8 @@ import numpy as np
 from .. import scalar as s
 from ..op import float_operands
 from ..scalar import Scalar
-from .elementwise import elementwise, no_bool, where
+from .elementwise import elementwise, no_bool
+from .logic import where
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -22,6 +23,9 @@ def _softplus(x: Scalar) -> Scalar:
 
 sigmoid = elementwise(
     "sigmoid",
+    "1 / (1 + exp(-x))",
+    is_costly=True,
+    is_activation=True,
     operands=float_operands,
     numpy=_sigmoid,
     # For x far below 0, exp(-x) is inf and 1 / inf is 0: right without a choice of two formulas.
@@ -30,6 +34,9 @@ sigmoid = elementwise(
 )
 softplus = elementwise(
     "softplus",
+    "log(1 + exp(x)), without overflow",
+    is_costly=True,
+    is_activation=True,
     operands=float_operands,
     numpy=lambda x: np.logaddexp(0, x).astype(x.dtype),
     element=_softplus,
@@ -37,6 +44,8 @@ softplus = elementwise(
 )
 relu = elementwise(
     "relu",
+    "x where it is positive, else 0",
+    is_activation=True,
     operands=no_bool,
     numpy=lambda x: np.maximum(x, 0),
     element=lambda x: s.maximum(x, s.const(0, x.dtype)),

@@ -12,7 +12,8 @@ from ..dtype import Shape, broadcast, require_equal, shape_text
 from ..errors import ShapeError
 from ..op import OPS, Composite, IndexTuple, Op, Operand, apply, register
 from ..scalar import Scalar
-from .elementwise import aligned, multiply, no_bool
+from .arithmetic import multiply
+from .elementwise import aligned, no_bool
 from .movement import expand_dims, squeeze, sum_to, transpose
 
 

@@ -1,229 +1,22 @@
-"""Indexing: slices, and elements chosen by integers that are data."""
+"""Indexing: elements chosen by integers that are data."""
 
 from __future__ import annotations
 
-from operator import index
 from typing import Any
 
 import numpy as np
 
 from .. import scalar as s
-from ..dims import Dim, Size, maximum, minimum
-from ..dtype import Shape, dtype_name, normalize_axis, promote, require_equal, shape_text
-from ..errors import ArgumentError, DTypeError, IndexOutOfBounds, ShapeError
-from ..op import IndexTuple, Op, Operand, apply, register
+from ..dims import Dim, Size, product
+from ..dtype import Shape, dtype_name, normalize_axis, promote
+from ..errors import ArgumentError, DTypeError, IndexOutOfBounds, ShapeError, SymnetError
+from ..graph import located
+from ..op import IndexTuple, Op, Operand, apply, deferred, register
 from ..operators import Operators
+from ..origin import Origin, here
 from ..scalar import Scalar
-from .movement import reshape
-
-# A basic key in normal form: ("int", i), ("slice", start, stop, step), ("new",), ("rest",).
-Key = tuple[tuple[Any, ...], ...]
-
-
-def normal_key(key: Any) -> Key:
-    """Python's indexing syntax as hashable data.
-
-    Raises
-    ------
-    ArgumentError
-        It holds something that basic indexing does not know.
-    """
-    parts = key if isinstance(key, tuple) else (key,)
-    return tuple(_normal_part(p) for p in parts)
-
-
-def _normal_part(part: Any) -> tuple[Any, ...]:
-    if part is None:
-        return ("new",)
-    if part is Ellipsis:
-        return ("rest",)
-    if isinstance(part, slice):
-        return ("slice", *(_size_or_none(p) for p in (part.start, part.stop, part.step)))
-    if isinstance(part, (bool, np.bool_)) or (isinstance(part, np.ndarray) and part.dtype == bool):
-        raise _mask_refused()
-    if isinstance(part, (int, np.integer)):
-        return ("int", int(part))
-    if isinstance(part, Dim):
-        return ("int", part)
-    raise ArgumentError(f"cannot index with {part!r}; expected integers, slices, None or ... (or one integer array)")
-
-
-def _mask_refused() -> ArgumentError:
-    return ArgumentError("boolean masks are not supported (the result's size would be data): use sn.where")
-
-
-def _size_or_none(value: Any) -> Any:
-    if value is None or isinstance(value, Dim):
-        return value
-    try:
-        return index(value)
-    except TypeError:
-        raise ArgumentError(f"a slice has {value!r}; expected integers, None or sizes") from None
-
-
-class Piece:
-    """What one axis of the operand contributes: start, step, and the size (None for an integer)."""
-
-    __slots__ = ("size", "start", "step")
-
-    def __init__(self, start: Size, step: int, size: Size | None) -> None:
-        self.start, self.step, self.size = start, step, size
-
-
-def pieces(shape: Shape, key: Key) -> list[Piece | None]:
-    """The key against a shape: a Piece for each axis of the operand, None for each new axis.
-
-    Raises
-    ------
-    ShapeError, IndexOutOfBounds
-        Too many indices, or an integer outside a known size.
-    """
-    used = sum(p[0] in ("int", "slice") for p in key)
-    if used > len(shape):
-        raise ShapeError(f"{used} indices for a value of shape {shape_text(shape)}")
-    if sum(p[0] == "rest" for p in key) > 1:
-        raise ArgumentError("an index can have one ... only")
-    full = key if ("rest",) in key else (*key, ("rest",))
-    result: list[Piece | None] = []
-    axis = 0
-    for part in full:
-        if part[0] == "new":
-            result.append(None)
-        elif part[0] == "rest":
-            for size in shape[axis : axis + len(shape) - used]:
-                result.append(Piece(0, 1, size))
-            axis += len(shape) - used
-        else:
-            result.append(_piece(shape[axis], part, axis))
-            axis += 1
-    return result
-
-
-def _piece(size: Size, part: tuple[Any, ...], axis: int) -> Piece:
-    if part[0] == "int":
-        return Piece(_place(size, part[1], axis), 1, None)
-    _, start, stop, step = part
-    step = 1 if step is None else step
-    if isinstance(size, int) and all(p is None or isinstance(p, int) for p in (start, stop)):
-        found = range(*slice(start, stop, step).indices(size))
-        return Piece(found.start, step, len(found))
-    if step == 0:
-        raise ArgumentError("a slice's step cannot be 0")
-    if step < 0:
-        # From the last element down to the place before the first.
-        first = size - 1 if start is None else _clipped(start, size, -1, size - 1)
-        last = -1 if stop is None else _clipped(stop, size, -1, size - 1)
-        return Piece(first, step, maximum((first - last - step - 1) // -step, 0))
-    first = 0 if start is None else _clipped(start, size, 0, size)
-    last = size if stop is None else _clipped(stop, size, 0, size)
-    return Piece(first, step, maximum((last - first + step - 1) // step, 0))
-
-
-def _place(size: Size, place: Size, axis: int) -> Size:
-    """An integer index counted from the front. Over a size not known yet it leaves a check for the call."""
-    complaint = f"index {place} is out of bounds for axis {axis} with size {size}"
-    negative = isinstance(place, int) and place < 0
-    needed = -place if negative else place + 1
-    if all(isinstance(n, int) for n in (size, place)):
-        if size - needed < 0:  # type: ignore[operator]
-            raise IndexOutOfBounds(complaint)
-    else:
-        # max(size, needed) == size says size >= needed in the words of an entry check.
-        require_equal(maximum(size, needed), size, complaint)
-        if not isinstance(place, int):
-            require_equal(maximum(place, 0), place, complaint)
-    return size + place if negative else place
-
-
-def _clipped(place: Size, size: Size, low: Size, high: Size) -> Size:
-    if isinstance(place, int) and place < 0:
-        return maximum(size + place, low)
-    return place if place == low else minimum(place, high)
-
-
-def _sliced_shape(found: list[Piece | None]) -> Shape:
-    sizes = (1 if p is None else p.size for p in found)
-    return tuple(size for size in sizes if size is not None)
-
-
-def numpy_key(key: Key) -> tuple[Any, ...]:
-    """The key as numpy wants it."""
-    words = {"new": None, "rest": Ellipsis}
-    return tuple(words[p[0]] if p[0] in words else p[1] if p[0] == "int" else slice(*p[1:]) for p in key)
-
-
-class GetItem(Op):
-    """Basic slicing. Attribute `key` in normal form."""
-
-    def __init__(self) -> None:
-        super().__init__("getitem", "movement")
-
-    def result_shape(self, x: Shape, *, key: Key) -> Shape:  # type: ignore[override]
-        return _sliced_shape(pieces(x, key))
-
-    def numpy(self, x: np.ndarray, *, key: Key) -> Any:  # type: ignore[override]
-        return x[numpy_key(key)]
-
-    def grad(self, g: Any, y: Any, x: Any, *, key: Key) -> tuple[Any, ...]:  # type: ignore[override]
-        return (apply(_embed, g, key=key, shape=x.shape),)
-
-    def element(self, i: IndexTuple, x: Operand, *, key: Key) -> Scalar:  # type: ignore[override]
-        places = iter(i)
-        index: list[Any] = []
-        for piece in pieces(x.shape, key):
-            if piece is None:
-                next(places)
-            else:
-                index.append(piece.start if piece.size is None else piece.start + next(places) * piece.step)
-        return x[tuple(index)]
-
-
-class Embed(Op):
-    """Zeros of `shape` with the operand at `key`: the gradient of slicing."""
-
-    def __init__(self) -> None:
-        super().__init__("embed", "indexing")
-
-    def result_shape(self, g: Shape, *, key: Key, shape: Shape) -> Shape:  # type: ignore[override]
-        return shape
-
-    def numpy(self, g: np.ndarray, *, key: Key, shape: tuple[int, ...]) -> Any:  # type: ignore[override]
-        result = np.zeros(shape, g.dtype)
-        result[numpy_key(key)] = g
-        return result
-
-    def grad(self, g: Any, y: Any, x: Any, *, key: Key, shape: Shape) -> tuple[Any, ...]:  # type: ignore[override]
-        return (apply(_getitem, g, key=key),)
-
-    def element(self, i: IndexTuple, g: Operand, *, key: Key, shape: Shape) -> Scalar:  # type: ignore[override]
-        inside: Scalar | None = None
-        index: list[Any] = []
-        places = iter(i)
-        for piece in pieces(shape, key):
-            if piece is None:
-                index.append(0)
-                continue
-            tests, place = _inverse(next(places), piece)
-            if piece.size is not None:
-                index.append(place)
-            for test in tests:
-                inside = test if inside is None else inside & test
-        if inside is None:
-            return g[tuple(index)]
-        return s.select(inside, g.where(inside, tuple(index)), s.const(0, g.dtype))
-
-
-def _inverse(i: Any, piece: Piece) -> tuple[list[Scalar], Size]:
-    """Whether position `i` of the operand is taken by a slice, and by which element of it."""
-    offset = i - piece.start if piece.step > 0 else piece.start - i
-    step = abs(piece.step)
-    if piece.size is None:
-        return [s.eq(s.index(offset), s.const(0, "int64"))], 0
-    place = offset if step == 1 else offset // step
-    tests = [s.index(offset) >= 0, s.index(place) < s.index(piece.size)]
-    if step != 1:
-        tests.append(s.eq(s.index(place * step), s.index(offset)))
-    return tests, place
+from .movement import reshape, transpose
+from .slicing import Key, mask_refused, normal_key, normal_part, sliced
 
 
 def checked(indices: np.ndarray, size: int, wraps: bool = True) -> np.ndarray:
@@ -344,6 +137,8 @@ class ScatterAdd(Op):
 class OneHot(Op):
     """1 where the last axis counts the label. Attributes `size` and `dtype`."""
 
+    is_lazy = True
+
     def __init__(self) -> None:
         super().__init__("one_hot", "indexing")
 
@@ -369,34 +164,96 @@ class OneHot(Op):
         return s.cast(s.eq(labels[i[:-1]], column), dtype)
 
 
-_getitem, _embed = register(GetItem()), register(Embed())
 _check_index, _gather = register(CheckIndex()), register(Gather())
 _scatter_add, _one_hot = register(ScatterAdd()), register(OneHot())
+_ARRAYS = (Operators, list, np.ndarray)
 
 
 def getitem(x: Any, key: Any) -> Any:
-    """``x[key]``: integers, slices, None and ..., or one array of integers for the first axis."""
-    if isinstance(key, (Operators, list, np.ndarray)):
-        if not isinstance(key, Operators):
-            key = np.asarray(_integers(key))
-            if key.dtype == bool:
-                raise _mask_refused()
-        return take(x, key, 0)
-    if isinstance(key, tuple) and any(isinstance(k, (Operators, list, np.ndarray)) for k in key):
-        raise ArgumentError("one integer array can index one axis: use sn.take(x, indices, axis=)")
-    return apply(_getitem, x, key=normal_key(key))
+    """``x[key]`` as numpy's: integers, slices, None, ... and arrays of integers, which broadcast together.
+
+    Raises
+    ------
+    ShapeError, ArgumentError
+        Too many indices, or one that is no index (a boolean mask is none: the result's size would be data).
+    IndexOutOfBounds
+        At the call: an index of an array is outside.
+    """
+    parts = key if isinstance(key, tuple) else (key,)
+    if not any(isinstance(p, _ARRAYS) for p in parts):
+        return sliced(x, normal_key(key))
+    arrays = tuple(_integers(p) for p in parts if isinstance(p, _ARRAYS))
+    skeleton = tuple(("array",) if isinstance(p, _ARRAYS) else normal_part(p) for p in parts)
+    return _by_arrays(x, *arrays, key=skeleton)
+
+
+@deferred("x", "arrays")
+def _by_arrays(x: Any, *arrays: Any, key: Key) -> Any:
+    """Indexing by arrays: the slices first, then one gather along the indexed axes, seen as one axis."""
+    full = _without_rest(key, len(x.shape))
+    places = [k for k, part in enumerate(full) if part[0] in ("array", "int")]
+    # Beside an array an integer is an array too; the slices and new axes are taken first.
+    basic = tuple(("slice", None, None, None) if k in places else part for k, part in enumerate(full))
+    given = iter(arrays)
+    indices = [next(given) if full[k][0] == "array" else full[k][1] for k in places]
+    x = sliced(x, basic)
+    rank, first = len(x.shape), places[0]
+    if places[-1] - first != len(places) - 1:
+        # Apart from each other: what they choose comes first, as numpy has it.
+        rest = [k for k in range(rank) if k not in places]
+        x, first = transpose(x, (*places, *rest)), 0
+    sizes = x.shape[first : first + len(places)]
+    place: Any = None
+    for index_array, size in zip(indices, sizes, strict=True):
+        inside = _inside(x, index_array, size)
+        place = inside if place is None else place * size + inside
+    shape = (*x.shape[:first], product(sizes), *x.shape[first + len(places) :])
+    return apply(_gather, x if len(places) == 1 else reshape(x, shape), place, axis=first)
+
+
+def _without_rest(key: Key, rank: int) -> Key:
+    """The key with a part for every axis, in place of `...`."""
+    used = sum(p[0] not in ("new", "rest") for p in key)
+    if used > rank:
+        raise ShapeError(f"{used} indices for a value of {rank} axes")
+    missing = (("slice", None, None, None),) * (rank - used)
+    if ("rest",) not in key:
+        return (*key, *missing)
+    if key.count(("rest",)) > 1:
+        raise ArgumentError("an index can have one ... only")
+    place = key.index(("rest",))
+    return (*key[:place], *missing, *key[place + 1 :])
+
+
+def _inside(x: Any, indices: Any, size: Size) -> Any:
+    """Indices checked against an axis of `x`."""
+    if isinstance(size, Dim) and not isinstance(indices, Operators):
+        # Numbers cannot be checked now against a size that the call decides: `x` takes them into its graph.
+        return x.__symnet_apply__(_check_index, (_integers(indices),), {"size": size})
+    return check_index(indices, size)
 
 
 def check_index(indices: Any, size: Size, wraps: bool = True) -> Any:
     """Integers counted from the front of an axis of `size`; a call with one outside raises IndexOutOfBounds."""
-    return apply(_check_index, _integers(indices), size=size, **({} if wraps else {"wraps": False}))
+    attrs = {"size": size} if wraps else {"size": size, "wraps": False}
+    try:
+        return apply(_check_index, _integers(indices), **attrs)
+    except SymnetError as error:
+        raise located(error, _check_index, Origin([here()])) from None
 
 
 def _integers(indices: Any) -> Any:
+    """Indices that are no symbolic value as an array; masks are refused."""
+    if isinstance(indices, Operators):
+        return indices
     # An empty list has no dtype of its own: numpy would make floats of it.
-    return np.zeros(np.shape(indices), np.int64) if isinstance(indices, list) and np.size(indices) == 0 else indices
+    array = np.asarray(indices, np.int64 if np.size(indices) == 0 else None)
+    if array.dtype == bool:
+        raise mask_refused()
+    return array
 
 
+@deferred("x", "indices")
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Elements (or slices along `axis`) chosen by integers; negative ones count from the end.
 
@@ -408,13 +265,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         return take(reshape(x, (-1,)), indices, 0)
     shape = x.shape if hasattr(x, "shape") else np.shape(x)
-    size = shape[normalize_axis(axis, len(shape))]
-    if isinstance(size, Dim) and not isinstance(indices, Operators):
-        # Numbers cannot be checked now against a size that the call decides: `x` takes them into its graph.
-        inside = x.__symnet_apply__(_check_index, (_integers(indices),), {"size": size})
-    else:
-        inside = check_index(indices, size)
-    return apply(_gather, x, inside, axis=axis)
+    return apply(_gather, x, _inside(x, indices, shape[normalize_axis(axis, len(shape))]), axis=axis)
 
 
 def one_hot(labels: Any, size: Size, dtype: Any = "float32") -> Any:

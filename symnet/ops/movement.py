@@ -13,7 +13,7 @@ from ..dims import Dim, Size, floordiv, maximum, product
 from ..dtype import Shape, as_axis, normalize_axes, normalize_axis, require_equal, shape_text
 from ..errors import ArgumentError, ShapeError, SymbolicUseError
 from ..graph import Literal
-from ..op import IndexTuple, Op, Operand, apply, register
+from ..op import IndexTuple, Op, Operand, apply, deferred, register
 from ..scalar import Scalar
 from .elementwise import aligned
 
@@ -29,6 +29,8 @@ class Movement(Op):
 
 class Reshape(Movement):
     """Attribute `shape`: sizes, one of which may be -1."""
+
+    is_view = True
 
     def result_shape(self, x: Shape, *, shape: Shape) -> Shape:  # type: ignore[override]
         total, known = product(x), product(n for n in shape if n != -1)
@@ -68,6 +70,8 @@ class Reshape(Movement):
 class Transpose(Movement):
     """Attribute `axes`: the order of the axes; None reverses them."""
 
+    is_lazy = True
+
     def _axes(self, rank: int, axes: tuple[int, ...] | None) -> tuple[int, ...]:
         if axes is None:
             return tuple(reversed(range(rank)))
@@ -94,6 +98,8 @@ class Transpose(Movement):
 class BroadcastTo(Movement):
     """Attribute `shape`: what numpy's broadcasting makes of the operand."""
 
+    is_lazy = True
+
     def result_shape(self, x: Shape, *, shape: Shape) -> Shape:  # type: ignore[override]
         complaint = f"cannot broadcast {shape_text(x)} to {shape_text(shape)}"
         if len(x) > len(shape):
@@ -116,6 +122,8 @@ class BroadcastTo(Movement):
 class ExpandDims(Movement):
     """Attribute `axis`: where axes of size 1 stand in the result."""
 
+    is_lazy = True
+
     def _axes(self, rank: int, axis: int | tuple[int, ...]) -> tuple[int, ...]:
         return normalize_axes(axis, rank + (1 if isinstance(axis, int) else len(axis)))
 
@@ -137,6 +145,8 @@ class ExpandDims(Movement):
 
 class Squeeze(Movement):
     """Attribute `axis`: axes of size 1 to drop; None drops all whose size is certainly 1."""
+
+    is_lazy = True
 
     def _axes(self, x: Shape, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
         if axis is None:
@@ -184,14 +194,14 @@ class Concatenate(Movement):
         return np.concatenate(xs, axis)
 
     def grad(self, g: Any, y: Any, *xs: Any, axis: int) -> tuple[Any, ...]:  # type: ignore[override]
-        from .indexing import getitem
+        from .slicing import normal_key, sliced
 
         place = normalize_axis(axis, len(y.shape))
         parts: list[Any] = []
         start: Size = 0
         for x in xs:
             stop = start + x.shape[place]
-            parts.append(getitem(g, (*(slice(None),) * place, slice(start, stop))))
+            parts.append(sliced(g, normal_key((*(slice(None),) * place, slice(start, stop)))))
             start = stop
         return tuple(parts)
 
@@ -227,10 +237,11 @@ class Pad(Movement):
         return np.pad(x, widths, constant_values=value.array.item()) if x.ndim else x
 
     def grad(self, g: Any, y: Any, x: Any, *, widths: Widths, value: Literal) -> tuple[Any, ...]:  # type: ignore[override]
-        from .indexing import getitem
+        from .slicing import normal_key, sliced
 
         pairs = self._pairs(len(x.shape), widths)
-        return (getitem(g, tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, pairs, strict=True))),)
+        inside = tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, pairs, strict=True))
+        return (sliced(g, normal_key(inside)),)
 
     def element(self, i: IndexTuple, x: Operand, *, widths: Widths, value: Literal) -> Scalar:  # type: ignore[override]
         inside: Scalar | None = None
@@ -273,6 +284,16 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     return apply(_transpose, x, axes=None if axes is None else tuple(axes))
 
 
+@deferred("x")
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """The value with two axes exchanged."""
+    order = list(range(len(x.shape)))
+    a, b = normalize_axis(axis1, len(order)), normalize_axis(axis2, len(order))
+    order[a], order[b] = b, a
+    return transpose(x, order)
+
+
+@deferred("x")
 def broadcast_to(x: Any, shape: Any) -> Any:
     """The value repeated along new axes and axes of size 1, as numpy's broadcasting does."""
     sizes = _sizes(shape)

@@ -9,8 +9,10 @@ import numpy as np
 from ..dtype import Shape, floating, normalize_axis, require_equal, shape_text
 from ..errors import DTypeError, ShapeError
 from ..op import Composite, apply, register
-from .elementwise import abs, add, divide, exp, log, multiply, subtract, where
+from .arithmetic import abs, add, divide, multiply, subtract
 from .indexing import check_index, one_hot
+from .logic import where
+from .real_functions import exp, log
 from .reductions import count_of, max, mean, sum
 
 

@@ -12,10 +12,12 @@ from ..dims import Dim, Size, maximum, product
 from ..dims import names as dim_names
 from ..dtype import Shape, as_axis, floating, normalize_axes, normalize_axis, require_equal, shape_text
 from ..errors import ShapeError
-from ..op import Composite, IndexTuple, Op, Operand, apply, register
+from ..op import Composite, IndexTuple, Op, Operand, apply, deferred, register
 from ..scalar import Scalar
-from .elementwise import divide, equal, exp, log, multiply, where
+from .arithmetic import divide, multiply
+from .logic import equal, where
 from .movement import broadcast_to, expand_dims, reshape
+from .real_functions import exp, log, sqrt
 
 Axis = int | tuple[int, ...] | None
 
@@ -216,6 +218,19 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return apply(_mean, x, axis=as_axis(axis), keepdims=keepdims)
 
 
+@deferred("x")
+def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """The variance over `axis`: the mean square distance from the mean, divided by the count less `ddof`."""
+    axes = as_axis(axis)
+    centred = x - mean(x, axes, True)
+    return divide(sum(centred * centred, axes, keepdims), count_of(x, axes) - ddof)
+
+
+def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    """The standard deviation over `axis`, the square root of :func:`var`."""
+    return sqrt(var(x, axis, ddof, keepdims))
+
+
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The largest element over `axis`; a NaN wins. Its gradient is shared equally by ties."""
     return apply(_max, x, axis=as_axis(axis), keepdims=keepdims)
@@ -236,22 +251,23 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return apply(_all, x, axis=as_axis(axis), keepdims=keepdims)
 
 
-def _position(op: Op, x: Any, axis: int | None, keepdims: bool) -> Any:
+@deferred("x")
+def _position(x: Any, kind: Op, axis: int | None, keepdims: bool) -> Any:
     if axis is not None:
-        return apply(op, x, axis=int(axis), keepdims=keepdims)
+        return apply(kind, x, axis=int(axis), keepdims=keepdims)
     flat = reshape(x, (-1,))
-    found = apply(op, flat, axis=0, keepdims=False)
+    found = apply(kind, flat, axis=0, keepdims=False)
     return reshape(found, (1,) * len(x.shape)) if keepdims else found
 
 
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The position (int64) of the largest element along `axis`: the first of ties, the first NaN."""
-    return _position(_argmax, x, axis, keepdims)
+    return _position(x, _argmax, axis, keepdims)
 
 
 def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """The position (int64) of the smallest element along `axis`: the first of ties, the first NaN."""
-    return _position(_argmin, x, axis, keepdims)
+    return _position(x, _argmin, axis, keepdims)
 
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -259,4 +275,4 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return apply(_logsumexp, x, axis=as_axis(axis), keepdims=keepdims)
 
 
-__all__ = ["all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "sum"]
+__all__ = ["all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var"]

@@ -13,11 +13,37 @@ from symnet.passes.stabilize import RULES, stabilize
 
 from .tools import new_graph, op, run, text
 
+
+def _over_sum(x: Any, axis: Any) -> Any:
+    return op("exp", x) / op("sum", op("exp", x), axis=axis, keepdims=False)
+
+
 FORMULAS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "log-softmax": (lambda x: op("log", op("softmax", x, axis=-1)), "%0 = log_softmax(x, axis=-1)"),
     "exp-over-sum": (
         lambda x: op("exp", x) / op("sum", op("exp", x), axis=(-1,), keepdims=True),
         "%0 = softmax(x, axis=1)",
+    ),
+    "exp-over-whole-sum": (
+        lambda x: _over_sum(op("reshape", x, shape=(-1,)), None),
+        "%0 = reshape(x, shape=(-1,)); %1 = softmax(%0, axis=0)",
+    ),
+    "exp-over-expanded-sum": (
+        lambda x: op("exp", x) / op("expand_dims", op("sum", op("exp", x), axis=1, keepdims=False), axis=1),
+        "%0 = softmax(x, axis=1)",
+    ),
+    "log-mean-exp": (
+        lambda x: op("log", op("mean", op("exp", x), axis=1, keepdims=False)),
+        "%0 = logsumexp(x, axis=1); %1 = log(5.0); %2 = subtract(%0, %1)",
+    ),
+    "log-exp": (lambda x: op("log", op("exp", x)) * 1.0, "%0 = multiply(x, 1.0)"),
+    "log-of-two-exps": (
+        lambda x: op("log", op("exp", x) + op("exp", x * 0.5)),
+        "%0 = multiply(x, 0.5); %1 = logaddexp(x, %0)",
+    ),
+    "log-of-three-exps": (
+        lambda x: op("log", op("exp", x) + op("exp", x * 0.5) + op("exp", x * 0.25)),
+        "%0 = multiply(x, 0.5); %1 = multiply(x, 0.25); %2 = logaddexp(x, %0); %3 = logaddexp(%2, %1)",
     ),
     "log-sum-exp": (
         lambda x: op("log", op("sum", op("exp", x), axis=1, keepdims=False)),
@@ -84,7 +110,7 @@ def test_what_was_no_nan_stays(name: str, special: float) -> None:
 def test_values_and_gradients_far_out_are_finite(name: str, at: float) -> None:
     x = sn.Variable("x", shape=(1, 2), dtype="float64")
     y = FORMULAS[name][0](x)
-    weights = np.array([[1.0, 2.0]]) if y.ndim == 2 else np.array([1.0])
+    weights = 1.0 + np.arange(np.prod(y.shape)).reshape(y.shape)
     f = sn.compile([y, sn.grad(y, x, cotangent=sn.Constant(weights))], mode="interpret")
     value, gradient = f(x=np.array([[at, 0.5]]))
     assert np.isfinite(value).all() and np.isfinite(gradient).all()

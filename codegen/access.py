@@ -1,0 +1,194 @@
+"""Loads and stores: contiguous, the same for all lanes, or an address for each lane; masked where lanes are idle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from symnet.dims import Size
+from symnet.scalar import Scalar
+
+from .indices import IndexWriter, constant_part
+from .llvm_text import MEMORY_TYPE, iota, itemsize, mangled, splat_text, vector_type
+from .loops import Buffer, Kernel, Store, Turn
+from .targets import Target
+from .writer import Value
+
+
+class AccessWriter(IndexWriter):
+    """Writes loads and stores of a kernel's buffers."""
+
+    def __init__(self, kernel: Kernel, target: Target, stored: set[str]) -> None:
+        super().__init__(kernel.dims, target)
+        self.stored = stored
+        self.buffers: dict[str, Buffer] = {b.name: b for b in kernel.buffers}
+        self.pointers = {b.name: f"%b{k}" for k, b in enumerate(kernel.buffers)}
+        self.needs_dummy = False
+
+    def lookup(self, x: Scalar) -> Value:
+        """The value of a scalar that was computed."""
+        raise NotImplementedError
+
+    def depth_of(self, args: Iterable[Scalar]) -> int:
+        """The depth of the innermost loop that scalars which were computed depend on."""
+        return max((self.lookup(a).depth for a in args), default=0)
+
+    def load(self, x: Scalar) -> None:
+        buffer = self.buffers[x.payload[0]]
+        address = x.payload[1][0]
+        kind = self.stride(address)
+        here = len(self.scopes) - 1
+        depth = max(self.size_depth(address), self.depth_of(x.args))
+        if buffer.name in self.stored:
+            depth = here
+        mask = self.mask if kind != "uniform" else None
+        if mask:
+            depth = here
+        lanes = self.lanes if kind != "uniform" else 1
+        if x.args:
+            guard = self.lookup(x.args[0])
+            if guard.lanes > 1 and kind == "uniform":
+                kind, lanes, depth = "scattered", guard.lanes, here
+            if kind != "uniform":
+                wide = self.widen(guard, "bool", lanes).ref
+                mask = self.emit(f"and <{lanes} x i1> {wide}, {mask}", here) if mask else wide
+            else:
+                mask = guard.ref
+        ref = self._read(buffer, address, kind, lanes, mask, depth)
+        if buffer.dtype == "bool":
+            ref = self.emit(f"trunc {vector_type('i8', lanes)} {ref} to {vector_type('i1', lanes)}", depth)
+        self.remember(x, ref, lanes, depth)
+
+    def _read(self, buffer: Buffer, address: Size, kind: str, lanes: int, mask: str | None, depth: int) -> str:
+        element, align = MEMORY_TYPE[buffer.dtype], itemsize(buffer.dtype)
+        type = vector_type(element, lanes)
+        if kind == "scattered":
+            pointers = self.scattered(buffer, address, lanes, depth)
+            if not self.target.has_gather:
+                pointers = self._diverted(pointers, mask, lanes, depth)
+                return self._gathered_one_by_one(pointers, element, align, lanes, depth)
+            mask = mask or splat_text("i1", "true", lanes)
+            return self.emit(
+                f"call {type} @llvm.masked.gather.{mangled(element, lanes)}.v{lanes}p0"
+                f"(<{lanes} x ptr> {pointers}, i32 {align}, <{lanes} x i1> {mask}, {type} zeroinitializer)",
+                depth,
+            )
+        pointer = self.pointer(buffer, address)
+        if kind == "uniform" and mask:
+            self.needs_dummy = True
+            pointer = self.emit(f"select i1 {mask}, ptr {pointer}, ptr %dummy", depth)
+        elif mask:
+            return self.emit(
+                f"call {type} @llvm.masked.load.{mangled(element, lanes)}.p0"
+                f"(ptr {pointer}, i32 {align}, <{lanes} x i1> {mask}, {type} zeroinitializer)",
+                depth,
+            )
+        return self.emit(f"load {type}, ptr {pointer}, align {align}", depth)
+
+    def _diverted(self, pointers: str, mask: str | None, lanes: int, depth: int) -> str:
+        """A vector of addresses, those of idle lanes replaced by memory that may be touched."""
+        if mask is None:
+            return pointers
+        self.needs_dummy = True
+        dummies = self.splat("%dummy", "ptr", lanes, 0)
+        type = f"<{lanes} x ptr>"
+        return self.emit(f"select <{lanes} x i1> {mask}, {type} {pointers}, {type} {dummies}", depth)
+
+    def _gathered_one_by_one(self, pointers: str, element: str, align: int, lanes: int, depth: int) -> str:
+        type, result = vector_type(element, lanes), "poison"
+        for lane in range(lanes):
+            pointer = self.emit(f"extractelement <{lanes} x ptr> {pointers}, i64 {lane}", depth)
+            one = self.emit(f"load {element}, ptr {pointer}, align {align}", depth)
+            result = self.emit(f"insertelement {type} {result}, {element} {one}, i64 {lane}", depth)
+        return result
+
+    def store(self, store: Store) -> None:
+        depth = len(self.scopes) - 1
+        scope = self.scopes[-1]
+        buffer = self.buffers[store.buffer]
+        value = self.value(store.value)
+        kind = self.stride(store.address)
+        lanes = self.lanes if kind != "uniform" else 1
+        value = self.widen(value, buffer.dtype, lanes)
+        memory = vector_type(MEMORY_TYPE[buffer.dtype], lanes)
+        ref = value.ref
+        if buffer.dtype == "bool":
+            ref = self.emit(f"zext {vector_type('i1', lanes)} {ref} to {memory}", depth)
+        if kind == "scattered":
+            pointers = self.scattered(buffer, store.address, lanes, depth)
+            if not self.target.has_gather:
+                pointers = self._diverted(pointers, self.mask, lanes, depth)
+                self._scatter_one_by_one(memory, ref, pointers, buffer, lanes)
+                return
+            mask = self.mask or splat_text("i1", "true", lanes)
+            self.call_void("scatter", memory, ref, pointers, mask, buffer, lanes)
+        elif kind == "contiguous" and self.mask:
+            pointer = self.pointer(buffer, store.address)
+            self.call_void("store", memory, ref, pointer, self.mask, buffer, lanes)
+        else:
+            pointer = self.pointer(buffer, store.address)
+            scope.lines.append(f"  store {memory} {ref}, ptr {pointer}, align {itemsize(buffer.dtype)}")
+
+    def _scatter_one_by_one(self, memory: str, ref: str, pointers: str, buffer: Buffer, lanes: int) -> None:
+        depth = len(self.scopes) - 1
+        for lane in range(lanes):
+            pointer = self.emit(f"extractelement <{lanes} x ptr> {pointers}, i64 {lane}", depth)
+            one = self.emit(f"extractelement {memory} {ref}, i64 {lane}", depth)
+            element = MEMORY_TYPE[buffer.dtype]
+            self.scopes[-1].lines.append(f"  store {element} {one}, ptr {pointer}, align {itemsize(buffer.dtype)}")
+
+    def call_void(self, kind: str, memory: str, ref: str, pointer: str, mask: str, buffer: Buffer, lanes: int) -> None:
+        type = "ptr" if kind == "store" else f"<{lanes} x ptr>"
+        suffix = f"{mangled(MEMORY_TYPE[buffer.dtype], lanes)}.{'p0' if kind == 'store' else f'v{lanes}p0'}"
+        arguments = f"{memory} {ref}, {type} {pointer}, i32 {itemsize(buffer.dtype)}, <{lanes} x i1> {mask}"
+        self.scopes[-1].lines.append(f"  call void @llvm.masked.{kind}.{suffix}({arguments})")
+
+    def turn(self, turn: Turn) -> None:
+        """Rows are loaded, transposed by exchanging ever larger halves in registers, and stored."""
+        depth, lanes = len(self.scopes) - 1, len(turn.rows)
+        source, target = self.buffers[turn.source], self.buffers[turn.buffer]
+        element = MEMORY_TYPE[source.dtype]
+        type, align = vector_type(element, lanes), itemsize(source.dtype)
+        flags = f"<{lanes} x i1>"
+        inside = self.splat(self.size(turn.below).ref, "i64", lanes, self.size_depth(turn.below))
+        mask = self.emit(f"icmp slt <{lanes} x i64> {iota(lanes)}, {inside}", depth)
+        load = f"call {type} @llvm.masked.load.{mangled(element, lanes)}.p0"
+        rows = [
+            self.emit(
+                f"{load}(ptr {self.pointer(source, a)}, i32 {align}, {flags} {mask}, {type} zeroinitializer)", depth
+            )
+            for a in turn.rows
+        ]
+        size = 1
+        while size < lanes:
+            low = [k if k // size % 2 == 0 else k - size + lanes for k in range(lanes)]
+            high = [k + size if k // size % 2 == 0 else k + lanes for k in range(lanes)]
+            for a in [k for k in range(lanes) if k // size % 2 == 0]:
+                pair = f"shufflevector {type} {rows[a]}, {type} {rows[a + size]}, <{lanes} x i32> "
+                rows[a], rows[a + size] = (
+                    self.emit(pair + "<" + ", ".join(f"i32 {k}" for k in places) + ">", depth) for places in (low, high)
+                )
+            size *= 2
+        for k, row in enumerate(rows):
+            pointer = self.pointer(target, turn.address + k * turn.step)
+            self.scopes[-1].lines.append(f"  store {type} {row}, ptr {pointer}, align {align}")
+
+    def pointer(self, buffer: Buffer, address: Size) -> str:
+        """The address of an element; with a vector index, that of the first lane."""
+        key = ("pointer", buffer.name, address)
+        if key in self.memo:
+            return self.memo[key].ref
+        element = MEMORY_TYPE[buffer.dtype]
+        ref, depth = self.pointers[buffer.name], 0
+        for depth, part in self._by_depth(address):
+            step = self.size(part, base=True).ref
+            ref = self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {step}", depth)
+        constant = constant_part(address)
+        if constant:
+            ref = self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {constant}", depth)
+        return self.remember(key, ref, 1, depth).ref
+
+    def scattered(self, buffer: Buffer, address: Size, lanes: int, depth: int) -> str:
+        """A vector of addresses, made at a depth where the address is known."""
+        index = self.widen(self.size(address), "int64", lanes).ref
+        base = self.pointers[buffer.name]
+        return self.emit(f"getelementptr {MEMORY_TYPE[buffer.dtype]}, ptr {base}, <{lanes} x i64> {index}", depth)

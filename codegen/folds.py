@@ -1,0 +1,73 @@
+"""Folds: what they start from, and how they go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from symnet import scalar as s
+from symnet.scalar import FLOATS, Scalar
+
+from .loops import postorder
+
+
+def folds_in(values: Sequence[Scalar]) -> list[Scalar]:
+    """Every fold, those inside others first."""
+    return [x for x in postorder(list(values)) if x.op == "fold"]
+
+
+@dataclass
+class Instance:
+    """One fold at one place of the tile."""
+
+    kind: str
+    body: Scalar
+    place: Scalar
+    names: list[str] = field(default_factory=list)
+
+    def firsts(self) -> list[Scalar]:
+        """The state before the first iteration; the last one is the fold's result."""
+        if self.kind.startswith("arg"):
+            return [identity(self.kind[3:], self.body.dtype), s.const(0, "int64")]
+        return [identity(self.kind, self.body.dtype)]
+
+    def nexts(self, state: Sequence[Scalar]) -> list[Scalar]:
+        """The state after an iteration."""
+        if not self.kind.startswith("arg"):
+            return [combine(self.kind, state[0], self.body)]
+        best, position = state
+        better = self.body > best if self.kind == "argmax" else self.body < best
+        if self.body.dtype in FLOATS:
+            better = better | (s.ne(self.body, self.body) & s.eq(best, best))
+        return [s.select(better, self.body, best), s.select(better, self.place, position)]
+
+
+def identity(kind: str, dtype: str) -> Scalar:
+    """What a fold starts from."""
+    if kind in ("add", "or"):
+        return s.const(0, dtype)
+    if kind in ("mul", "and"):
+        return s.const(1, dtype)
+    if dtype == "bool":
+        return s.const(kind == "min", dtype)
+    if dtype in FLOATS:
+        return s.const(float("-inf") if kind == "max" else float("inf"), dtype)
+    info = np.iinfo(dtype)
+    return s.const(int(info.min if kind == "max" else info.max), dtype)
+
+
+def combine(kind: str, total: Scalar, x: Scalar) -> Scalar:
+    """One step of a fold. A product is added with one rounding: FMA is used inside folds only."""
+    if kind == "add":
+        if x.op == "mul" and x.dtype in FLOATS:
+            return s.fma(x.args[0], x.args[1], total)
+        return total + x
+    if kind == "mul":
+        return total * x
+    if kind == "max":
+        return s.maximum(total, x)
+    if kind == "min":
+        return s.minimum(total, x)
+    return total & x if kind == "and" else total | x

@@ -1,0 +1,140 @@
+"""Indices and sizes as i64: each term computed in the outermost loop where all it depends on is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symnet.dims import Dim, Extremum, Quotient, Size
+from symnet.errors import CompileError
+from symnet.scalar import Scalar
+
+from .llvm_text import iota, vector_type
+from .writer import Bound, Value, Writer
+
+
+class IndexWriter(Writer):
+    """Writes sizes. An index may hold scalars (positions that are data): `value` writes them."""
+
+    def value(self, root: Scalar) -> Value:
+        """Compute a scalar."""
+        raise NotImplementedError
+
+    def stride(self, address: Size) -> str:
+        """How an address moves with the lanes: "uniform", "contiguous" or "scattered"."""
+        if not isinstance(address, Dim):
+            return "uniform"
+        found = "uniform"
+        for monomial, coefficient in address.terms:
+            varying = [a for a in monomial if self._atom_lanes(a) > 1]
+            if not varying:
+                continue
+            plain = len(monomial) == 1 and isinstance(monomial[0], str) and coefficient == 1
+            if not plain or found != "uniform":
+                return "scattered"
+            found = "contiguous"
+        return found
+
+    def _atom_lanes(self, atom: Any) -> int:
+        if isinstance(atom, str):
+            return self._bound(atom).lanes
+        if isinstance(atom, Scalar):
+            return self.value(atom).lanes
+        parts = (atom.numerator, atom.denominator) if isinstance(atom, Quotient) else (atom.a, atom.b)
+        return max((self._atom_lanes(a) for p in parts if isinstance(p, Dim) for m, _ in p.terms for a in m), default=1)
+
+    def _bound(self, name: str) -> Bound:
+        if name not in self.names:
+            raise CompileError(f"the index {name} is not bound here")
+        return self.names[name]
+
+    def _atom_depth(self, atom: Any) -> int:
+        if isinstance(atom, str):
+            return self._bound(atom).depth
+        if isinstance(atom, Scalar):
+            return self.value(atom).depth
+        parts = (atom.numerator, atom.denominator) if isinstance(atom, Quotient) else (atom.a, atom.b)
+        return max(map(self.size_depth, parts))
+
+    def size_depth(self, size: Size) -> int:
+        """The depth of the innermost loop an index depends on."""
+        if not isinstance(size, Dim):
+            return 0
+        return max((self._atom_depth(a) for m, _ in size.terms for a in m), default=0)
+
+    def _by_depth(self, size: Size) -> list[tuple[int, Size]]:
+        """The non-constant terms of an index, grouped by depth, outermost first."""
+        groups: dict[int, Size] = {}
+        if isinstance(size, Dim):
+            for monomial, coefficient in size.terms:
+                if monomial:
+                    depth = max(map(self._atom_depth, monomial))
+                    groups[depth] = groups.get(depth, 0) + Dim(((monomial, coefficient),))
+        return sorted(groups.items(), key=lambda item: item[0])
+
+    def size(self, size: Size, base: bool = False) -> Value:
+        """An index as an i64; with `base`, a vector index counts as its first lane."""
+        if isinstance(size, int):
+            return Value(str(size), 1)
+        key = ("size", size, base)
+        if key in self.memo:
+            return self.memo[key]
+        total: Value | None = None
+        depth = 0
+        for depth, part in self._by_depth(size):
+            assert isinstance(part, Dim)
+            for monomial, coefficient in part.terms:
+                term = self._term(monomial, coefficient, base, depth)
+                total = term if total is None else self._integer("add", total, term, depth)
+        constant = constant_part(size)
+        assert total is not None
+        if constant:
+            total = self._integer("add", total, Value(str(constant), 1), depth)
+        return self.remember(key, total.ref, total.lanes, depth)
+
+    def _term(self, monomial: tuple[Any, ...], coefficient: int, base: bool, depth: int) -> Value:
+        term = self._atom(monomial[0], base)
+        for atom in monomial[1:]:
+            term = self._integer("mul", term, self._atom(atom, base), depth)
+        return term if coefficient == 1 else self._integer("mul", term, Value(str(coefficient), 1), depth)
+
+    def _integer(self, op: str, a: Value, b: Value, depth: int) -> Value:
+        lanes = max(a.lanes, b.lanes)
+        a, b = self.widen(a, "int64", lanes), self.widen(b, "int64", lanes)
+        return Value(self.emit(f"{op} {vector_type('i64', lanes)} {a.ref}, {b.ref}", depth), lanes, depth)
+
+    def _atom(self, atom: Any, base: bool) -> Value:
+        if isinstance(atom, str):
+            bound = self._bound(atom)
+            if bound.lanes == 1 or base:
+                return Value(bound.ref, 1, bound.depth)
+            key = ("lanes", atom)
+            if key not in self.memo:
+                first = self.splat(bound.ref, "i64", bound.lanes, bound.depth)
+                every = self.emit(f"add <{bound.lanes} x i64> {first}, {iota(bound.lanes)}", bound.depth)
+                self.remember(key, every, bound.lanes, bound.depth)
+            return self.memo[key]
+        if isinstance(atom, Scalar):
+            return self.value(atom)
+        depth = self._atom_depth(atom)
+        if isinstance(atom, Quotient):
+            a, b = self.size(atom.numerator, base), self.size(atom.denominator, base)
+            # Sizes and the indices divided are never negative, so rounding down is rounding to zero.
+            return self._integer("sdiv", a, b, depth)
+        a, b = self.size(atom.a, base), self.size(atom.b, base)
+        return self._choose(atom, a, b, depth)
+
+    def _choose(self, atom: Extremum, a: Value, b: Value, depth: int) -> Value:
+        lanes = max(a.lanes, b.lanes)
+        a, b = self.widen(a, "int64", lanes), self.widen(b, "int64", lanes)
+        type = vector_type("i64", lanes)
+        test = self.emit(f"icmp {'slt' if atom.kind == 'min' else 'sgt'} {type} {a.ref}, {b.ref}", depth)
+        chosen = self.emit(f"select {vector_type('i1', lanes)} {test}, {type} {a.ref}, {type} {b.ref}", depth)
+        return Value(chosen, lanes, depth)
+
+
+def constant_part(size: Size) -> int:
+    """The term of an index without names."""
+    if isinstance(size, int):
+        return size
+    monomial, coefficient = size.terms[-1]
+    return coefficient if monomial == () else 0

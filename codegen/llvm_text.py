@@ -1,0 +1,50 @@
+"""LLVM's spelling of types and constants."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from symnet.scalar import BITS, FLOATS
+
+LLVM_TYPE = {"bool": "i1", "int32": "i32", "int64": "i64", "float32": "float", "float64": "double"}
+MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
+
+
+def vector_type(element: str, lanes: int) -> str:
+    """LLVM's name of a vector of `lanes` elements; of the element itself for one."""
+    return element if lanes == 1 else f"<{lanes} x {element}>"
+
+
+def constant_text(value: Any, dtype: str) -> str:
+    """A number as LLVM writes it."""
+    if dtype == "bool":
+        return "true" if value else "false"
+    if dtype not in FLOATS:
+        return str(int(value))
+    if dtype == "float32":
+        try:
+            value = struct.unpack("f", struct.pack("f", value))[0]
+        except OverflowError:
+            value = float("inf") if value > 0 else float("-inf")
+    return "0x" + struct.pack(">d", value).hex().upper()
+
+
+def splat_text(element: str, text: str, lanes: int) -> str:
+    """A constant in every lane."""
+    return text if lanes == 1 else "<" + ", ".join([f"{element} {text}"] * lanes) + ">"
+
+
+def iota(lanes: int) -> str:
+    """The vector 0, 1, 2, ..."""
+    return "<" + ", ".join(f"i64 {k}" for k in range(lanes)) + ">"
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of an element in memory."""
+    return max(BITS[dtype] // 8, 1)
+
+
+def mangled(element: str, lanes: int) -> str:
+    """A vector type as the names of intrinsics hold it."""
+    return f"v{lanes}" + {"float": "f32", "double": "f64"}.get(element, element)

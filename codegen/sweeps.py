@@ -1,0 +1,104 @@
+"""Sweeps: one pass in vectors along an axis, which folds it and stores on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symnet import scalar as s
+from symnet.dims import Dim, Size, minimum
+from symnet.scalar import FLOATS, Scalar
+
+from .folds import combine, identity
+from .loops import Carry, Loop, Output, Statement, replace
+from .schedule import Axes, Schedule
+from .tiles import Tiling
+
+# Steps of a loop that adds up floats before its sum is added to that of the loops before.
+BLOCK = 64
+
+
+class Sweeps(Tiling):
+    """Writes sweeps."""
+
+    def sweep(
+        self,
+        axis: tuple[str, Size],
+        folds: Sequence[Scalar],
+        at: dict[str, Size],
+        known: dict[Scalar, Scalar],
+        schedule: Schedule,
+        stores: Sequence[Output],
+    ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
+        """One pass along an axis in vectors: carries the folds, makes the stores on the way."""
+        name, size = axis
+        statements: list[Statement] = []
+        parts: dict[Scalar, list[Scalar]] = {f: [identity(f.payload.kind, f.dtype)] * schedule.vectors for f in folds}
+        for vectors, loop in self.vector_pieces(size, schedule.lanes, schedule.vectors):
+            for fold in folds:
+                own_axis = fold.payload.axes[-1][0]
+                for v in range(vectors):
+                    place = Dim.named(loop.index) + v * schedule.lanes
+                    (body,) = replace([fold.args[0]], {**at, own_axis: place}, known)
+                    if loop.masked:
+                        inside = s.index(place) < s.index(size)
+                        body = s.select(inside, body, identity(fold.payload.kind, fold.dtype))
+                    carry = Carry(self.name("acc"), parts[fold][v])
+                    total = s.variable(carry.name, fold.dtype)
+                    carry.next = combine(fold.payload.kind, total, body)
+                    loop.carries.append(carry)
+                    parts[fold][v] = total
+            for v in range(vectors):
+                spot = {**at, name: Dim.named(loop.index) + v * schedule.lanes}
+                loop.body += self.stores(spot, known, stores)
+            statements.append(loop if loop.masked or stores else self._in_blocks(loop, folds))
+        results = {}
+        for fold in folds:
+            kind = fold.payload.kind
+            total = parts[fold][0]
+            for part in parts[fold][1:]:
+                total = total if part.op == "const" else combine(kind, total, part)
+            results[fold] = s.make("horizontal", (total,), fold.dtype, kind) if schedule.lanes > 1 else total
+        return statements, results
+
+    def _in_blocks(self, loop: Loop, folds: Sequence[Scalar]) -> Loop:
+        """A long sum as a sum of the sums of blocks: rounding errors grow with the blocks, not with the elements.
+
+        The first level of pairwise summation (Higham, The accuracy of floating point summation, 1993).
+        """
+        sums = any(f.payload.kind == "add" and f.dtype in FLOATS for f in folds)
+        steps = (loop.stop - loop.start) // loop.step if isinstance(loop.stop, int) else BLOCK + 1
+        if not sums or isinstance(steps, Dim) or steps <= BLOCK:
+            return loop
+        start = Dim.named(self.name("block"))
+        end = minimum(start + loop.step * BLOCK, loop.stop)
+        inner = Loop(loop.index, start, end, loop.step, loop.lanes, body=loop.body)
+        outer = Loop(str(start), loop.start, loop.stop, loop.step * BLOCK, body=[inner])
+        kinds = [f.payload.kind for f in folds for _ in range(len(loop.carries) // len(folds))]
+        for carry, kind in zip(loop.carries, kinds, strict=True):
+            assert carry.next is not None
+            total = s.variable(carry.name, carry.first.dtype)
+            part = s.variable(self.name("part"), carry.first.dtype)
+            (following,) = replace([carry.next], {}, {total: part})
+            inner.carries.append(Carry(str(part.payload), identity(kind, carry.first.dtype), following))
+            outer.carries.append(Carry(carry.name, carry.first, combine(kind, total, part), loop.lanes))
+        return outer
+
+    def across(
+        self, axes: Axes, folds: Sequence[Scalar], at: dict[str, Size], known: dict[Scalar, Scalar], schedule: Schedule
+    ) -> list[Statement]:
+        if len(axes) == 1:
+            statements, results = self.sweep(axes[0], folds, at, known, schedule, [])
+            known.update(results)
+            return statements
+        (name, size), *rest = axes
+        index = self.name(name)
+        loop = Loop(index, 0, size, 1)
+        inner: dict[Scalar, Scalar] = dict(known)
+        loop.body = self.across(tuple(rest), folds, {**at, name: Dim.named(index)}, inner, schedule)
+        for fold in folds:
+            carry = Carry(self.name("acc"), identity(fold.payload.kind, fold.dtype))
+            total = s.variable(carry.name, fold.dtype)
+            carry.next = combine(fold.payload.kind, total, inner[fold])
+            loop.carries.append(carry)
+            known[fold] = total
+        return [loop]

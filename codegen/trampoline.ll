@@ -1,0 +1,641 @@
+; The trampoline: the native half of a call, one for every function (see trampoline.py).
+;
+; The text is LLVM with seven shorthands, which trampoline.py expands (S is a structure of
+; layouts.py, f a field, T a type):
+;
+;     %x = get S.f %base            load a field
+;     set S.f %base = %value        store a field
+;     %x = at S.f %base             the address of a field
+;     %x = item T %base[%i]         load an item of an array
+;     put T %base[%i] = %value      store an item of an array
+;     %x = element S %base[%i]      the address of a structure in an array
+;     %x = api T Name(arguments)    call a function of the table Api
+; Names with a dollar sign are numbers filled in by llvm_text.
+;
+; It holds no address: Api is filled in after loading, so the object can be cached.
+
+@api = global [$api_size x i8] zeroinitializer, align 8
+
+; ---------------------------------------------------------------- which argument is which input
+
+; Where a name stands among the inputs' names and "out", or -1. The second result is true where it is the same
+; object, which interned names are.
+define internal fastcc { i64, i1 } @find(ptr %signature, ptr %name) {
+start:
+  %n = get Signature.n_inputs %signature
+  %names = get Signature.names %signature
+  br label %next_same
+next_same:
+  %i = phi i64 [ 0, %start ], [ %i.next, %other_object ]
+  %known = item ptr %names[%i]
+  %same = icmp eq ptr %known, %name
+  br i1 %same, label %found_same, label %other_object
+other_object:
+  %i.next = add i64 %i, 1
+  %more = icmp ule i64 %i.next, %n
+  br i1 %more, label %next_same, label %next_equal
+next_equal:
+  %k = phi i64 [ 0, %other_object ], [ %k.next, %other_text ]
+  %candidate = item ptr %names[%k]
+  %difference = api i32 PyUnicode_Compare(ptr %candidate, ptr %name)
+  %equal = icmp eq i32 %difference, 0
+  br i1 %equal, label %found_equal, label %other_text
+other_text:
+  %k.next = add i64 %k, 1
+  %left = icmp ule i64 %k.next, %n
+  br i1 %left, label %next_equal, label %unknown
+found_same:
+  %there.same = insertvalue { i64, i1 } { i64 -1, i1 true }, i64 %i, 0
+  ret { i64, i1 } %there.same
+found_equal:
+  %there.equal = insertvalue { i64, i1 } { i64 -1, i1 false }, i64 %k, 0
+  ret { i64, i1 } %there.equal
+unknown:
+  ret { i64, i1 } { i64 -1, i1 false }
+}
+
+; Fill the permutation for these keywords: false if one is unknown or doubled, or an input is missing. It is
+; kept for the next call only if the tuple holds just our own name objects: to drop that runs no foreign code.
+define internal fastcc i1 @permute(ptr %self, ptr %signature, i64 %n_positional, ptr %kwnames) {
+start:
+  set Signature.n_positional %signature = -1
+  %n = get Signature.n_inputs %signature
+  %order = get Signature.permutation %signature
+  %n_keywords = get Tuple.size %kwnames
+  %items = at Tuple.items %kwnames
+  %fewer = icmp ule i64 %n_positional, %n
+  br i1 %fewer, label %next_slot, label %no
+next_slot:                                   ; positional arguments stand in order, the other slots are empty
+  %s = phi i64 [ 0, %start ], [ %s.next, %next_slot ]
+  %given = icmp ult i64 %s, %n_positional
+  %place = select i1 %given, i64 %s, i64 -1
+  put i64 %order[%s] = %place
+  %s.next = add i64 %s, 1
+  %slots = icmp ule i64 %s.next, %n
+  br i1 %slots, label %next_slot, label %next_keyword
+next_keyword:
+  %k = phi i64 [ 0, %next_slot ], [ %k.next, %free ]
+  %own = phi i1 [ true, %next_slot ], [ %own.next, %free ]
+  %keywords = icmp ult i64 %k, %n_keywords
+  br i1 %keywords, label %keyword, label %next_input
+keyword:
+  %name = item ptr %items[%k]
+  %found = call fastcc { i64, i1 } @find(ptr %signature, ptr %name)
+  %i = extractvalue { i64, i1 } %found, 0
+  %same = extractvalue { i64, i1 } %found, 1
+  %own.next = and i1 %own, %same
+  %known = icmp sge i64 %i, 0
+  br i1 %known, label %fill, label %no
+fill:
+  %old = item i64 %order[%i]
+  %empty = icmp eq i64 %old, -1
+  br i1 %empty, label %free, label %no
+free:
+  %argument = add i64 %n_positional, %k
+  put i64 %order[%i] = %argument
+  %k.next = add i64 %k, 1
+  br label %next_keyword
+next_input:
+  %j = phi i64 [ 0, %next_keyword ], [ %j.next, %input ]
+  %inputs = icmp ult i64 %j, %n
+  br i1 %inputs, label %input, label %complete
+input:
+  %filled = item i64 %order[%j]
+  %missing = icmp eq i64 %filled, -1
+  %j.next = add i64 %j, 1
+  br i1 %missing, label %no, label %next_input
+complete:
+  br i1 %own, label %keep, label %yes
+keep:
+  %last = get Callable.kwnames %self
+  api void Py_IncRef(ptr %kwnames)
+  set Callable.kwnames %self = %kwnames
+  set Signature.n_positional %signature = %n_positional
+  api void Py_DecRef(ptr %last)
+  br label %yes
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; The order in which the arguments stand (see Signature), or null if they do not fit the inputs' names.
+define internal fastcc ptr @match(ptr %self, i64 %n_positional, ptr %kwnames) alwaysinline {
+start:
+  %signature = get Callable.signature %self
+  %by_position = icmp eq ptr %kwnames, null
+  br i1 %by_position, label %count, label %repeated
+count:
+  %n = get Signature.n_inputs %signature
+  %all = icmp eq i64 %n_positional, %n
+  %positional = get Signature.positional %signature
+  %in_order = select i1 %all, ptr %positional, ptr null
+  ret ptr %in_order
+repeated:
+  %permutation = get Signature.permutation %signature
+  %last = get Callable.kwnames %self
+  %last.n = get Signature.n_positional %signature
+  %same_names = icmp eq ptr %last, %kwnames
+  %same_count = icmp eq i64 %last.n, %n_positional
+  %same = and i1 %same_names, %same_count
+  br i1 %same, label %known, label %permute
+known:
+  ret ptr %permutation
+permute:
+  %fits = call fastcc i1 @permute(ptr %self, ptr %signature, i64 %n_positional, ptr %kwnames)
+  %permuted = select i1 %fits, ptr %permutation, ptr null
+  ret ptr %permuted
+}
+
+; ---------------------------------------------------------------- checking arrays
+
+; Is this object exactly an ndarray of the spec's dtype and rank with these flags?
+define internal fastcc i1 @fits(ptr %array, ptr %spec, i32 %needed) alwaysinline {
+  %type = get Object.type %array
+  %ndarray = get Api.ndarray @api
+  %exact = icmp eq ptr %type, %ndarray
+  br i1 %exact, label %layout, label %no
+layout:
+  %flags = get Array.flags %array
+  %held = and i32 %flags, %needed
+  %flagged = icmp eq i32 %held, %needed
+  %ndim = get Array.ndim %array
+  %ndim.wanted = get Spec.ndim %spec
+  %ranked = icmp eq i32 %ndim, %ndim.wanted
+  %laid_out = and i1 %flagged, %ranked
+  br i1 %laid_out, label %dtype, label %no
+dtype:
+  %descr = get Array.descr %array
+  %descr.wanted = get Spec.descr %spec
+  %same = icmp eq ptr %descr, %descr.wanted
+  br i1 %same, label %yes, label %other_object
+other_object:                                ; equal dtypes need not be one object
+  %number = get Descr.type_num %descr
+  %number.wanted = get Spec.type_num %spec
+  %numbered = icmp eq i32 %number, %number.wanted
+  %byteorder = get Descr.byteorder %descr
+  %byteorder.wanted = get Spec.byteorder %spec
+  %native = icmp eq i8 %byteorder, %byteorder.wanted
+  %equal = and i1 %numbered, %native
+  ret i1 %equal
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Compare the sizes of an array with those expected. A new size of a bound dim is stored, to be planned.
+define internal fastcc i1 @bind_dims(ptr %array, ptr %spec, ptr %workspace) alwaysinline {
+start:
+  %ndim.32 = get Spec.ndim %spec
+  %ndim = zext i32 %ndim.32 to i64
+  %axes = get Spec.axes %spec
+  %shape = get Array.shape %array
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %done ]
+  %more = icmp ult i64 %i, %ndim
+  br i1 %more, label %compare, label %yes
+compare:
+  %axis = element Axis %axes[%i]
+  %size = item i64 %shape[%i]
+  %place = get Axis.expected %axis
+  %expected = load i64, ptr %place
+  %equal = icmp eq i64 %size, %expected
+  br i1 %equal, label %done, label %differs
+differs:
+  %binds = get Axis.binds %axis
+  %free = icmp ne i64 %binds, 0
+  br i1 %free, label %rebind, label %no
+rebind:
+  set Workspace.planned %workspace = 0
+  store i64 %size, ptr %place
+  br label %done
+done:
+  %i.next = add i64 %i, 1
+  br label %next
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; The end of a contiguous array's data.
+define internal fastcc ptr @end(ptr %array, ptr %spec) {
+start:
+  %ndim.32 = get Spec.ndim %spec
+  %ndim = zext i32 %ndim.32 to i64
+  %itemsize = get Spec.itemsize %spec
+  %shape = get Array.shape %array
+  %data = get Array.data %array
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %axis ]
+  %bytes = phi i64 [ %itemsize, %start ], [ %bytes.next, %axis ]
+  %more = icmp ult i64 %i, %ndim
+  br i1 %more, label %axis, label %done
+axis:
+  %size = item i64 %shape[%i]
+  %bytes.next = mul i64 %bytes, %size
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  %end = getelementptr i8, ptr %data, i64 %bytes
+  ret ptr %end
+}
+
+; Does [start, end) meet one of n ranges?
+define internal fastcc i1 @meets(ptr %start, ptr %end, ptr %ranges, i64 %n) {
+begin:
+  br label %next
+next:
+  %i = phi i64 [ 0, %begin ], [ %i.next, %compare ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %compare, label %no
+compare:
+  %range = element Range %ranges[%i]
+  %range.start = get Range.start %range
+  %range.end = get Range.end %range
+  %before = icmp ult ptr %start, %range.end
+  %after = icmp ult ptr %range.start, %end
+  %both = and i1 %before, %after
+  %i.next = add i64 %i, 1
+  br i1 %both, label %yes, label %next
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Check every input and note its data pointer. An input that lies in an updated parameter does not fit.
+define internal fastcc i1 @bind(ptr %descriptor, ptr %workspace, ptr %args, ptr %order) alwaysinline {
+start:
+  %n = get Descriptor.n_inputs %descriptor
+  %specs = get Descriptor.inputs %descriptor
+  %buffers = get Workspace.buffers %workspace
+  %ranges = get Descriptor.ranges %descriptor
+  %n_written = get Descriptor.n_written %descriptor
+  %pure = icmp eq i64 %n_written, 0
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %done ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %input, label %yes
+input:
+  %spec = element Spec %specs[%i]
+  %place = item i64 %order[%i]
+  %array = item ptr %args[%place]
+  %fits = call fastcc i1 @fits(ptr %array, ptr %spec, i32 $readable)
+  br i1 %fits, label %sizes, label %no
+sizes:
+  %bound = call fastcc i1 @bind_dims(ptr %array, ptr %spec, ptr %workspace)
+  br i1 %bound, label %address, label %no
+address:
+  %data = get Array.data %array
+  put ptr %buffers[%i] = %data
+  br i1 %pure, label %done, label %overlap
+overlap:
+  %end = call fastcc ptr @end(ptr %array, ptr %spec)
+  %meets = call fastcc i1 @meets(ptr %data, ptr %end, ptr %ranges, i64 %n_written)
+  br i1 %meets, label %no, label %done
+done:
+  %i.next = add i64 %i, 1
+  br label %next
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Plan the frame if its dims are new: false if a condition of the program fails or the arena is too small.
+define internal fastcc i1 @plan(ptr %descriptor, ptr %workspace) alwaysinline {
+  %planned = get Workspace.planned %workspace
+  %old = icmp ne i64 %planned, 0
+  br i1 %old, label %yes, label %new
+new:
+  %plan = get Descriptor.plan %descriptor
+  %frame = get Workspace.frame %workspace
+  %status = call i32 %plan(ptr %frame)
+  %legal = icmp eq i32 %status, 0
+  br i1 %legal, label %measure, label %no
+measure:
+  %needed.at = get Workspace.needed %workspace
+  %needed = load i64, ptr %needed.at
+  %arena_bytes = get Workspace.arena_bytes %workspace
+  %enough = icmp ule i64 %needed, %arena_bytes
+  br i1 %enough, label %keep, label %no
+keep:
+  set Workspace.planned %workspace = 1
+  br label %yes
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; ---------------------------------------------------------------- results
+
+define internal fastcc void @drop(ptr %objects, i64 %n) {
+start:
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %object ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %object, label %done
+object:
+  %object.i = item ptr %objects[%i]
+  api void Py_DecRef(ptr %object.i)
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}
+
+; New arrays for all results: false with an exception set, and nothing held, if one cannot be had.
+define internal fastcc i1 @allocate(ptr %descriptor, ptr %workspace) alwaysinline {
+start:
+  %n = get Descriptor.n_results %descriptor
+  %specs = get Descriptor.results %descriptor
+  %extents.first = get Workspace.extents %workspace
+  %buffers = get Workspace.result_buffers %workspace
+  %results = get Workspace.results %workspace
+  %ndarray = get Api.ndarray @api
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %made ]
+  %extents = phi ptr [ %extents.first, %start ], [ %extents.next, %made ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %make, label %yes
+make:
+  %spec = element Spec %specs[%i]
+  %descr = get Spec.descr %spec
+  %ndim = get Spec.ndim %spec
+  api void Py_IncRef(ptr %descr)             ; the next call takes it over
+  %array = api ptr PyArray_NewFromDescr(ptr %ndarray, ptr %descr, i32 %ndim, ptr %extents,
+      ptr null, ptr null, i32 0, ptr null)
+  %failed = icmp eq ptr %array, null
+  br i1 %failed, label %undo, label %made
+made:
+  put ptr %results[%i] = %array
+  %data = get Array.data %array
+  put ptr %buffers[%i] = %data
+  %extents.next = getelementptr i64, ptr %extents, i32 %ndim
+  %i.next = add i64 %i, 1
+  br label %next
+undo:
+  call fastcc void @drop(ptr %results, i64 %i)
+  ret i1 false
+yes:
+  ret i1 true
+}
+
+; The object to return for the new arrays, which it takes over: null with an exception set if that fails.
+define internal fastcc ptr @pack(ptr %descriptor, ptr %workspace) alwaysinline {
+start:
+  %n = get Descriptor.n_results %descriptor
+  %results = get Workspace.results %workspace
+  %keys = get Descriptor.keys %descriptor
+  %structure = get Descriptor.structure %descriptor
+  switch i64 %structure, label %nothing [
+    i64 $one, label %one
+    i64 $tuple, label %new_sequence
+    i64 $list, label %new_sequence
+    i64 $dict, label %new_dict
+  ]
+nothing:
+  %none = get Api.none @api
+  api void Py_IncRef(ptr %none)
+  ret ptr %none
+one:
+  %only = load ptr, ptr %results
+  ret ptr %only
+new_sequence:
+  %is_tuple = icmp eq i64 %structure, $tuple
+  %new_tuple = get Api.PyTuple_New @api
+  %new_list = get Api.PyList_New @api
+  %new = select i1 %is_tuple, ptr %new_tuple, ptr %new_list
+  %set_tuple = get Api.PyTuple_SetItem @api
+  %set_list = get Api.PyList_SetItem @api
+  %set_item = select i1 %is_tuple, ptr %set_tuple, ptr %set_list
+  %sequence = call ptr %new(i64 %n)
+  %sequence.failed = icmp eq ptr %sequence, null
+  br i1 %sequence.failed, label %failed, label %next_of_sequence
+next_of_sequence:
+  %s = phi i64 [ 0, %new_sequence ], [ %s.next, %of_sequence ]
+  %s.more = icmp ult i64 %s, %n
+  br i1 %s.more, label %of_sequence, label %sequence_done
+of_sequence:                                 ; a sequence takes our reference over
+  %s.item = item ptr %results[%s]
+  %s.status = call i32 %set_item(ptr %sequence, i64 %s, ptr %s.item)
+  %s.next = add i64 %s, 1
+  br label %next_of_sequence
+sequence_done:
+  ret ptr %sequence
+new_dict:
+  %dict = api ptr PyDict_New()
+  %dict.failed = icmp eq ptr %dict, null
+  br i1 %dict.failed, label %failed, label %next_of_dict
+next_of_dict:
+  %d = phi i64 [ 0, %new_dict ], [ %d.next, %of_dict ]
+  %d.more = icmp ult i64 %d, %n
+  br i1 %d.more, label %of_dict, label %dict_done
+of_dict:                                     ; a dict takes a reference of its own, so ours is dropped
+  %d.key = item ptr %keys[%d]
+  %d.item = item ptr %results[%d]
+  %d.status = api i32 PyDict_SetItem(ptr %dict, ptr %d.key, ptr %d.item)
+  %d.next = add i64 %d, 1
+  %d.stored = icmp eq i32 %d.status, 0
+  br i1 %d.stored, label %next_of_dict, label %dict_undo
+dict_done:
+  call fastcc void @drop(ptr %results, i64 %n)
+  ret ptr %dict
+dict_undo:
+  api void Py_DecRef(ptr %dict)
+  br label %failed
+failed:
+  call fastcc void @drop(ptr %results, i64 %n)
+  ret ptr null
+}
+
+; Use the caller's array `out` for the one result: false unless it fits, apart from all inputs and parameters.
+define internal fastcc i1 @accept_out(ptr %descriptor, ptr %workspace, ptr %args, ptr %order, ptr %out) {
+start:
+  %structure = get Descriptor.structure %descriptor
+  %single = icmp eq i64 %structure, $one
+  br i1 %single, label %check, label %no
+check:
+  %spec = get Descriptor.results %descriptor
+  %fits = call fastcc i1 @fits(ptr %out, ptr %spec, i32 $writeable)
+  br i1 %fits, label %fitting, label %no
+fitting:
+  %ndim.32 = get Spec.ndim %spec
+  %ndim = zext i32 %ndim.32 to i64
+  %shape = get Array.shape %out
+  %extents = get Workspace.extents %workspace
+  br label %next_axis
+next_axis:
+  %k = phi i64 [ 0, %fitting ], [ %k.next, %axis ]
+  %axes = icmp ult i64 %k, %ndim
+  br i1 %axes, label %axis, label %place
+axis:
+  %size = item i64 %shape[%k]
+  %extent = item i64 %extents[%k]
+  %equal = icmp eq i64 %size, %extent
+  %k.next = add i64 %k, 1
+  br i1 %equal, label %next_axis, label %no
+place:
+  %data = get Array.data %out
+  %end = call fastcc ptr @end(ptr %out, ptr %spec)
+  %ranges = get Descriptor.ranges %descriptor
+  %n_ranges = get Descriptor.n_ranges %descriptor
+  %on_parameter = call fastcc i1 @meets(ptr %data, ptr %end, ptr %ranges, i64 %n_ranges)
+  br i1 %on_parameter, label %no, label %inputs
+inputs:
+  %n = get Descriptor.n_inputs %descriptor
+  %specs = get Descriptor.inputs %descriptor
+  br label %next_input
+next_input:
+  %i = phi i64 [ 0, %inputs ], [ %i.next, %input ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %input, label %yes
+input:
+  %input.spec = element Spec %specs[%i]
+  %input.place = item i64 %order[%i]
+  %input.array = item ptr %args[%input.place]
+  %input.data = get Array.data %input.array
+  %input.end = call fastcc ptr @end(ptr %input.array, ptr %input.spec)
+  %before = icmp ult ptr %data, %input.end
+  %after = icmp ult ptr %input.data, %end
+  %both = and i1 %before, %after
+  %i.next = add i64 %i, 1
+  br i1 %both, label %no, label %next_input
+yes:
+  %buffers = get Workspace.result_buffers %workspace
+  store ptr %data, ptr %buffers
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; ---------------------------------------------------------------- the call
+
+; Claim the workspace in a slot, or null while another call holds it.
+define ptr @claim(ptr %slot) alwaysinline {
+  %workspace = atomicrmw xchg ptr %slot, ptr null acquire
+  ret ptr %workspace
+}
+
+; Add a descriptor in front of those that a callable has.
+define void @push(ptr %self, ptr %descriptor) {
+  %first = get Callable.first %self
+  set Descriptor.next %descriptor = %first
+  set Callable.first %self = %descriptor
+  ret void
+}
+
+; Run the program on a bound and planned workspace. (Here the GIL could be released.)
+define internal fastcc i32 @enter(ptr %descriptor, ptr %workspace) alwaysinline {
+  %entry = get Descriptor.entry %descriptor
+  %buffers = get Workspace.buffers %workspace
+  %frame = get Workspace.frame %workspace
+  %arena = get Workspace.arena %workspace
+  %status = call i32 %entry(ptr %buffers, ptr %frame, ptr %arena)
+  ret i32 %status
+}
+
+; Hand the call over to Python: self.__call__(*args, **kwargs).
+define internal fastcc ptr @miss(ptr %self, ptr %args, i64 %n_flagged, ptr %kwnames) {
+  %name = get Api.call_name @api
+  %method = api ptr PyObject_GetAttr(ptr %self, ptr %name)
+  %failed = icmp eq ptr %method, null
+  br i1 %failed, label %error, label %hand_over
+hand_over:
+  %result = api ptr PyObject_Vectorcall(ptr %method, ptr %args, i64 %n_flagged, ptr %kwnames)
+  api void Py_DecRef(ptr %method)
+  ret ptr %result
+error:
+  ret ptr null
+}
+
+; The vectorcall of every NativeCallable.
+define ptr @call(ptr %self, ptr %args, i64 %n_flagged, ptr %kwnames) {
+start:
+  %n_positional = and i64 %n_flagged, 9223372036854775807
+  %order = call fastcc ptr @match(ptr %self, i64 %n_positional, ptr %kwnames)
+  %matched = icmp ne ptr %order, null
+  br i1 %matched, label %search, label %miss
+search:
+  %first = get Callable.first %self
+  br label %next
+next:
+  %descriptor = phi ptr [ %first, %search ], [ %following, %reject ]
+  %previous = phi ptr [ null, %search ], [ %descriptor, %reject ]
+  %none_left = icmp eq ptr %descriptor, null
+  br i1 %none_left, label %miss, label %claim
+claim:
+  %slot = at Descriptor.workspace %descriptor
+  %workspace = call ptr @claim(ptr %slot)
+  %busy = icmp eq ptr %workspace, null
+  br i1 %busy, label %miss, label %bind
+bind:
+  %bound = call fastcc i1 @bind(ptr %descriptor, ptr %workspace, ptr %args, ptr %order)
+  br i1 %bound, label %plan, label %reject
+plan:
+  %planned = call fastcc i1 @plan(ptr %descriptor, ptr %workspace)
+  br i1 %planned, label %accept, label %reject
+reject:
+  store atomic ptr %workspace, ptr %slot release, align 8
+  %following = get Descriptor.next %descriptor
+  br label %next
+
+accept:
+  %in_front = icmp eq ptr %previous, null
+  br i1 %in_front, label %results, label %move_to_front
+move_to_front:
+  %after = get Descriptor.next %descriptor
+  set Descriptor.next %previous = %after
+  set Descriptor.next %descriptor = %first
+  set Callable.first %self = %descriptor
+  br label %results
+
+results:
+  %n_inputs = get Descriptor.n_inputs %descriptor
+  %out.place = item i64 %order[%n_inputs]
+  %no_out = icmp slt i64 %out.place, 0
+  br i1 %no_out, label %allocate, label %given
+given:
+  %out = item ptr %args[%out.place]
+  %out.fits = call fastcc i1 @accept_out(ptr %descriptor, ptr %workspace, ptr %args, ptr %order, ptr %out)
+  br i1 %out.fits, label %hold_out, label %leave
+hold_out:
+  api void Py_IncRef(ptr %out)
+  br label %enter
+allocate:
+  %allocated = call fastcc i1 @allocate(ptr %descriptor, ptr %workspace)
+  br i1 %allocated, label %pack, label %error
+pack:
+  %packed = call fastcc ptr @pack(ptr %descriptor, ptr %workspace)
+  %pack.failed = icmp eq ptr %packed, null
+  br i1 %pack.failed, label %error, label %enter
+
+enter:
+  %result = phi ptr [ %out, %hold_out ], [ %packed, %pack ]
+  %status = call fastcc i32 @enter(ptr %descriptor, ptr %workspace)
+  store atomic ptr %workspace, ptr %slot release, align 8
+  %good = icmp eq i32 %status, 0
+  br i1 %good, label %return, label %discard
+return:
+  ret ptr %result
+discard:                                     ; a check on the data failed: Python says which
+  api void Py_DecRef(ptr %result)
+  br label %miss
+error:
+  store atomic ptr %workspace, ptr %slot release, align 8
+  ret ptr null
+leave:
+  store atomic ptr %workspace, ptr %slot release, align 8
+  br label %miss
+miss:
+  %answer = call fastcc ptr @miss(ptr %self, ptr %args, i64 %n_flagged, ptr %kwnames)
+  ret ptr %answer
+}
