@@ -152,6 +152,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("AdamW", {"lr": 0.1, "weight_decay": 0.3}),
     ("AdamW", {"lr": 0.3, "betas": (0.5, 0.6), "amsgrad": True}),
     ("Lion", {"lr": 0.1, "betas": (0.5, 0.8), "weight_decay": 0.3}),
+    ("Lion", {"lr": 0.7, "betas": (0.6, 0.2)}),  # far steps: gradients change their signs
 ]
 
 
@@ -166,6 +167,22 @@ def test_rule(mode: str, name: str, options: dict[str, Any]) -> None:
 
 def each_rule() -> list[Any]:
     return [pytest.param(rule, id=name) for name, (rule, _) in RULES.items()]
+
+
+ADAM = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False}
+DEFAULTS: list[tuple[Any, dict[str, Any]]] = [
+    (optim.SGD, {"lr": 1e-3, "momentum": 0.0, "weight_decay": 0.0, "nesterov": False}),
+    (optim.Adagrad, {"lr": 1e-2, "lr_decay": 0.0, "weight_decay": 0.0, "initial_accumulator_value": 0.0, "eps": 1e-10}),
+    (optim.RMSprop, {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0, "centered": False}),
+    (optim.Adam, ADAM),
+    (optim.AdamW, {**ADAM, "weight_decay": 1e-2}),
+    (optim.Lion, {"lr": 1e-4, "betas": (0.9, 0.99), "weight_decay": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("rule", "defaults"), DEFAULTS)
+def test_defaults(rule: Any, defaults: dict[str, Any]) -> None:
+    assert rule().defaults == defaults
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -188,9 +205,11 @@ def test_the_loss_is_that_of_the_values_before_the_update() -> None:
     assert float(step()) == pytest.approx((SCALE * START**4).sum())
 
 
-def test_centered_rmsprop_meets_equal_gradients() -> None:
-    w = sn.Parameter(np.array([0.1, 0.3, 1e-3], "f"))
-    step = sn.compile(None, updates=optim.RMSprop(alpha=0.5, centered=True)((w * w * 0.0 + 0.1 * w).sum(), [w]))
+@pytest.mark.parametrize("mode", MODES)
+def test_centered_rmsprop_meets_equal_gradients(mode: str) -> None:
+    slopes = sn.Constant(np.random.default_rng(0).random(100, "f"))
+    w = sn.Parameter(np.zeros(100, "f"))
+    step = sn.compile(None, updates=optim.RMSprop(alpha=0.5, centered=True)((w * slopes).sum(), [w]), mode=mode)
     for _ in range(60):
         step()
     assert np.isfinite(w.value).all()  # mean square - squared mean is rounded below 0
@@ -435,6 +454,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "lr of text": (lambda: optim.Adam(lr="fast"), "lr is 'fast'; expected a number"),
     "lr NaN": (lambda: optim.Adam(lr=math.nan), "lr is nan; expected"),
     "lr a class": (lambda: optim.Adam(lr=optim.ConstantLR), "lr is <class.*; expected"),
+    "lr beyond floats": (lambda: optim.Adam(lr=10**400), "lr is 1000.*; expected a number"),
     "lr a bool": (lambda: optim.Adam(lr=True), "lr is True; expected"),
     "momentum": (lambda: optim.SGD(momentum=-1), "momentum is -1; expected a number >= 0"),
     "nesterov alone": (lambda: optim.SGD(nesterov=True), "momentum is 0; expected a momentum > 0"),

@@ -16,7 +16,10 @@ def refusal(whose: str, met: Any, expected: str) -> ArgumentError:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
 
 
 def not_negative(whose: str, value: Any, expected: str = "a number >= 0") -> float:
