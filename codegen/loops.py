@@ -233,35 +233,35 @@ def check(kernel: Kernel) -> None:
     _check_body(kernel.body, {b.name for b in kernel.buffers}, set(kernel.dims), set())
 
 
-def _check_body(body: Sequence[Statement], buffers: set[str], names: set[str], variables: set[str]) -> None:
+def _check_body(body: Sequence[Statement], buffers: set[str], indices: set[str], variables: set[str]) -> None:
     for statement in body:
         if isinstance(statement, Store):
             if statement.buffer not in buffers:
                 raise GraphError(f"store to the unknown buffer {statement.buffer}")
-            _check_scalars([statement.value, s.index(statement.address)], buffers, names, variables)
+            _check_scalars([statement.value, s.index(statement.address)], buffers, indices, variables)
             continue
         if isinstance(statement, Turn):
             if not {statement.buffer, statement.source} <= buffers:
                 raise GraphError(f"a turn between unknown buffers {statement.source} and {statement.buffer}")
             sizes = [statement.address, *statement.rows, statement.below]
-            _check_scalars([s.index(size) for size in sizes], buffers, names, variables)
+            _check_scalars([s.index(size) for size in sizes], buffers, indices, variables)
             continue
         loop = statement
         inner = {c.name for c in loop.carries}
-        if loop.index in names or inner & variables:
+        if loop.index in indices or inner & variables:
             raise GraphError(f"the loop over {loop.index} binds a name twice")
         within = variables | inner
         for carry in loop.carries:
-            _check_scalars([carry.first], buffers, names, variables)
-        _check_body(loop.body, buffers, names | {loop.index}, within)
+            _check_scalars([carry.first], buffers, indices, variables)
+        _check_body(loop.body, buffers, indices | {loop.index}, within)
         for carry in loop.carries:
             if carry.next is None:
                 raise GraphError(f"the carry {carry.name} of the loop over {loop.index} is never set")
-            _check_scalars([carry.next], buffers, names | {loop.index}, within)
+            _check_scalars([carry.next], buffers, indices | {loop.index}, within)
         variables |= inner
 
 
-def _check_scalars(roots: Sequence[Scalar], buffers: set[str], names: set[str], variables: set[str]) -> None:
+def _check_scalars(roots: Sequence[Scalar], buffers: set[str], indices: set[str], variables: set[str]) -> None:
     for x in postorder(roots):
         if x.op == "variable" and x.payload not in variables:
             raise GraphError(f"the variable {x.payload} is read outside its loop")
@@ -270,12 +270,6 @@ def _check_scalars(roots: Sequence[Scalar], buffers: set[str], names: set[str], 
         sizes = x.payload[1] if x.op == "load" else (x.payload,) if x.op == "index" else ()
         if x.op == "load" and x.payload[0] not in buffers:
             raise GraphError(f"load from the unknown buffer {x.payload[0]}")
-        unbound = {n for size in sizes for n in _names(size)} - names
+        unbound = {n for size in sizes for n in names(size)} - indices
         if unbound:
             raise GraphError(f"unbound names {sorted(unbound)} in {x!r}")
-
-
-def _names(size: Size) -> Iterator[str]:
-    from symnet.dims import names
-
-    yield from names(size)

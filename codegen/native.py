@@ -27,7 +27,7 @@ from .targets import Target
 class Memory(Protocol):
     """What holds a parameter's numbers."""
 
-    _storage: np.ndarray
+    storage: np.ndarray
 
 
 class NativeProgram:
@@ -80,7 +80,7 @@ class NativeProgram:
             for n in self.graph.inputs
         )
         names = [str(n.attrs["name"]) for n in plan.parameters]
-        memory = [self._parameters[name]._storage for name in names]
+        memory = [self._parameters[name].storage for name in names]
         memory += [aligned_copy(n.attrs["value"].array) for n in plan.constants]
         updated = {str(p.attrs["name"]) for p, _ in self.graph.updates}
         return Binding(
@@ -159,7 +159,7 @@ class NativeProgram:
         """What a failed check on data was about, found by computing it again in numpy."""
         values = dict(zip(self.graph.inputs, arrays, strict=True))
         for node in self.assembly.plan.parameters:
-            values[node] = self._parameters[str(node.attrs["name"])]._storage
+            values[node] = self._parameters[str(node.attrs["name"])].storage
         node = self.assembly.checks[status - 1]
         try:
             interpret(self.graph, values, sizes)

@@ -50,8 +50,8 @@ def cast(variable: Variable, value: Any) -> np.ndarray:
         It is no number, or does not cast safely.
     """
     who = _described(variable)
-    array = as_numbers(value, who, is_cast=variable._dtype is not None)
-    wanted = variable._dtype or array.dtype.name
+    array = as_numbers(value, who, is_cast=variable.known_dtype is not None)
+    wanted = variable.known_dtype or array.dtype.name
     if array.dtype.name != wanted:
         _check_cast(array, wanted, value, who)
     return np.require(array, wanted, ["C", "A"])
@@ -74,7 +74,7 @@ def bind(inputs: Sequence[Variable], arrays: Sequence[np.ndarray]) -> dict[str, 
     sizes: dict[str, int] = {}
     owner: dict[str, str] = {}
     for variable, array in zip(inputs, arrays, strict=True):
-        declared = variable._shape
+        declared = variable.known_shape
         if declared is None:
             continue
         if array.ndim != len(declared):
@@ -106,7 +106,7 @@ def is_weak(variable: Variable, value: Any) -> bool:
 
     An integer too large for int32 is taken as int64, since what it will meet is data.
     """
-    if variable._dtype is not None:
+    if variable.known_dtype is not None:
         return False
     return type(value) is float or (type(value) is int and -(2**31) <= value < 2**31)
 
@@ -118,10 +118,10 @@ def generic_type(variable: Variable, array: np.ndarray, weak: bool) -> Type:
     """
     if weak:
         return Type("float" if array.dtype.kind == "f" else "int", ())
-    shape = variable._shape
+    shape = variable.known_shape
     if shape is None:
         shape = tuple(1 if n == 1 else Dim.named(f"{variable.name}.{axis}") for axis, n in enumerate(array.shape))
-    return Type(variable._dtype or array.dtype.name, shape)
+    return Type(variable.known_dtype or array.dtype.name, shape)
 
 
 def bind_generic(types: Sequence[Type], arrays: Sequence[np.ndarray]) -> dict[str, int]:

@@ -155,19 +155,19 @@ class InterpretedProgram:
         self.graph, self.types, self.report = graph, types, report
         self.parameters = parameters
         self.timings = {"passes": sum(p.milliseconds for p in report.passes)}
-        self.memory = MemoryReport(parameters=sum(p._storage.nbytes for p in parameters.values()))
+        self.memory = MemoryReport(parameters=sum(p.storage.nbytes for p in parameters.values()))
 
     def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
         """Compute the results, then store the updates."""
         values = dict(zip(self.graph.inputs, arrays, strict=True))
         for node in self.graph.nodes:
             if node.op.name == "parameter":
-                values[node] = self.parameters[node.attrs["name"]]._storage
+                values[node] = self.parameters[node.attrs["name"]].storage
         results, new = interpret(self.graph, values, sizes)
         results = [np.array(r, order="C", copy=True) for r in results]
         stored = [np.array(v, copy=True) for v in new]
         for (parameter, _), value in zip(self.graph.updates, stored, strict=True):
-            self.parameters[parameter.attrs["name"]]._storage[...] = value
+            self.parameters[parameter.attrs["name"]].storage[...] = value
         return results
 
 

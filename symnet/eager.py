@@ -26,6 +26,7 @@ from .dtype import FLOATS, Type, storage
 from .errors import GradientError, ShapeError
 from .expr import as_numbers
 from .graph import INPUT, Graph, Node
+from .numpy_protocol import apply_function, apply_ufunc
 from .op import OPS, Composite, Op, evaluate
 from .operators import Operators
 from .ops.movement import sum_to
@@ -114,13 +115,9 @@ class Tensor(Operators):
         return _apply(op, args, attrs)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        from .numpy_protocol import apply_ufunc
-
         return apply_ufunc(ufunc, method, args, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from .numpy_protocol import apply_function
-
         return apply_function(function, args, kwargs)
 
     def backward(self, gradient: Any = None) -> None:

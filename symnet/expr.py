@@ -26,6 +26,7 @@ from .errors import (
     SymnetError,
 )
 from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, located, number_as
+from .numpy_protocol import apply_function, apply_ufunc
 from .op import OPS, Deferred, Op, apply
 from .operators import Operators
 from .origin import Line, Origin, here
@@ -43,15 +44,19 @@ class Expr(Operators):
     attrs : dict
     line : Line
         Where the user wrote it.
+    known_shape : tuple of sizes or None
+        What was inferred at once; None where the call decides.
+    known_dtype : str or None
+        Likewise; "int" and "float" for Python's numbers, which are weak.
     """
 
-    __slots__ = ("__weakref__", "_dtype", "_shape", "attrs", "line", "op", "operands", "order")
+    __slots__ = ("__weakref__", "attrs", "known_dtype", "known_shape", "line", "op", "operands", "order")
 
     def __init__(
         self, op: Op, operands: tuple[Expr, ...], attrs: dict[str, Any], shape: Shape | None, dtype: str | None
     ) -> None:
         self.op, self.operands, self.attrs = op, operands, attrs
-        self._shape, self._dtype = shape, dtype
+        self.known_shape, self.known_dtype = shape, dtype
         self.line: Line = here()
         self.order = next(_creation)
 
@@ -73,9 +78,9 @@ class Expr(Operators):
         OpenShape
             The shape was not declared, so it is known only at the call. (A SymbolicUseError.)
         """
-        if self._shape is None:
+        if self.known_shape is None:
             raise OpenShape(f"the shape of {self} is not known before the call: declare shape= on its Variables")
-        return self._shape
+        return self.known_shape
 
     @property
     def ndim(self) -> int:
@@ -91,21 +96,17 @@ class Expr(Operators):
         SymbolicUseError
             The dtype was not declared, so it is known only at the call.
         """
-        if self._dtype is None:
+        if self.known_dtype is None:
             raise SymbolicUseError(f"the dtype of {self} is not known before the call: declare dtype= on its Variables")
-        return np.dtype(storage(self._dtype))
+        return np.dtype(storage(self.known_dtype))
 
     def __symnet_apply__(self, op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Expr:
         return apply_symbolic(op, args, attrs)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        from .numpy_protocol import apply_ufunc
-
         return apply_ufunc(ufunc, method, args, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from .numpy_protocol import apply_function
-
         return apply_function(function, args, kwargs)
 
     def _refuse(self, what: str, advice: str) -> SymbolicUseError:
@@ -129,8 +130,8 @@ class Expr(Operators):
     __int__ = __index__ = __complex__ = __float__  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shape = "shape?" if self._shape is None else shape_text(self._shape)
-        return f"<{self.op.name} {shape} {self._dtype or 'dtype?'} at {self.line}>"
+        shape = "shape?" if self.known_shape is None else shape_text(self.known_shape)
+        return f"<{self.op.name} {shape} {self.known_dtype or 'dtype?'} at {self.line}>"
 
 
 def _shape_spec(name: str, shape: Any) -> Shape | None:
@@ -237,6 +238,11 @@ class Parameter(Expr):
     trainable : bool
         Whether optimisers update it.
 
+    Attributes
+    ----------
+    storage : ndarray
+        The memory that programs read and write; `value` is the way to it that checks.
+
     Examples
     --------
     >>> import symnet as sn
@@ -246,11 +252,11 @@ class Parameter(Expr):
     array([2., 4.])
     """
 
-    __slots__ = ("_storage", "name", "trainable")
+    __slots__ = ("name", "storage", "trainable")
 
     def __init__(self, value: Any, name: str | None = None, trainable: bool = True) -> None:
         array = as_numbers(value, f"Parameter {name!r}" if name else "Parameter")
-        self._storage = aligned_copy(array)
+        self.storage = aligned_copy(array)
         self.name = _unique(name or "parameter")
         self.trainable = trainable
         super().__init__(PARAMETER, (), {"name": self.name}, array.shape, array.dtype.name)
@@ -258,23 +264,23 @@ class Parameter(Expr):
     @property
     def value(self) -> np.ndarray:
         """The current numbers, read-only. Assign to write; the shape must fit and the dtype cast safely."""
-        view = self._storage.view()
+        view = self.storage.view()
         view.setflags(write=False)
         return view
 
     @value.setter
     def value(self, new: Any) -> None:
         array = as_numbers(new, f"Parameter {self.name!r}")
-        if array.shape != self._storage.shape:
+        if array.shape != self.storage.shape:
             raise ShapeError(
-                f"Parameter {self.name!r} has shape {self._storage.shape}; cannot assign a value of shape {array.shape}"
+                f"Parameter {self.name!r} has shape {self.storage.shape}; cannot assign a value of shape {array.shape}"
             )
-        if not np.can_cast(array.dtype, self._storage.dtype, "same_kind"):
+        if not np.can_cast(array.dtype, self.storage.dtype, "same_kind"):
             raise DTypeError(
-                f"Parameter {self.name!r} is {self._storage.dtype}; a value of {array.dtype} does not cast safely"
+                f"Parameter {self.name!r} is {self.storage.dtype}; a value of {array.dtype} does not cast safely"
             )
-        check_fits(array, self._storage.dtype.name, f"Parameter {self.name!r}")
-        self._storage[...] = array
+        check_fits(array, self.storage.dtype.name, f"Parameter {self.name!r}")
+        self.storage[...] = array
 
     def __str__(self) -> str:
         return f"Parameter {self.name!r}"
@@ -351,8 +357,8 @@ def apply_symbolic(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Expr:
         operands = tuple(as_expr(a) for a in args)
         if isinstance(op, Deferred):
             return Expr(op, operands, attrs, None, None)
-        dtypes = [e._dtype for e in operands if e._dtype is not None]
-        shapes = [e._shape for e in operands if e._shape is not None]
+        dtypes = [e.known_dtype for e in operands if e.known_dtype is not None]
+        shapes = [e.known_shape for e in operands if e.known_shape is not None]
         shape = dtype = None
         if len(dtypes) == len(operands):
             wanted = op.operand_dtypes(*dtypes, **attrs)

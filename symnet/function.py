@@ -78,8 +78,8 @@ class Function(NativeCallable):
         self._programs: dict[Key, Program | SymnetError] = {}
         self._latest: Program | None = None
         self._n_compiles = self._n_bound = 0
-        if all(v._shape is not None and v._dtype is not None for v in inputs):
-            self._generic([Type(v._dtype, v._shape) for v in inputs])  # type: ignore[arg-type]
+        if all(v.known_shape is not None and v.known_dtype is not None for v in inputs):
+            self._generic([Type(v.known_dtype, v.known_shape) for v in inputs])  # type: ignore[arg-type]
 
     # -- calling -------------------------------------------------------------------------------
 

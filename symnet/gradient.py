@@ -72,7 +72,8 @@ def grad(expression: Expr, wrt: Any, unconnected: str = "raise", cotangent: Any 
     request = GradientRequest(y, targets, unconnected, seed)
     operands = (y, *targets, *(() if seed is None else (seed,)))
     results = [
-        Expr(REQUEST, operands, {"request": request, "position": k}, t._shape, t._dtype) for k, t in enumerate(targets)
+        Expr(REQUEST, operands, {"request": request, "position": k}, t.known_shape, t.known_dtype)
+        for k, t in enumerate(targets)
     ]
     return results[0] if single else type(wrt)(results) if isinstance(wrt, (list, tuple)) else results
 
@@ -81,15 +82,15 @@ def _check(y: Expr, targets: Sequence[Expr], seed: Expr | None) -> None:
     for target in targets:
         if not isinstance(target, Expr):
             raise GradientError(f"wrt has {target!r}; expected a Variable, a Parameter or an expression")
-        check_floating(target, target._dtype, "take a gradient with respect to")
-    check_floating(y, y._dtype, "differentiate")
-    if seed is None and y._shape not in (None, ()):
+        check_floating(target, target.known_dtype, "take a gradient with respect to")
+    check_floating(y, y.known_dtype, "differentiate")
+    if seed is None and y.known_shape not in (None, ()):
         raise GradientError(
             f"the gradient of a non-scalar: {y!r} has shape {shape_text(y.shape)}; "
             "reduce it with .sum() or .mean(), or give cotangent="
         )
-    if seed is not None and None not in (seed._shape, y._shape) and seed._shape != y._shape:
-        raise ShapeError(f"cotangent has shape {seed._shape}, the expression {y._shape}")
+    if seed is not None and None not in (seed.known_shape, y.known_shape) and seed.known_shape != y.known_shape:
+        raise ShapeError(f"cotangent has shape {seed.known_shape}, the expression {y.known_shape}")
 
 
 def check_floating(what: Any, dtype: str | None, purpose: str) -> None:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dims import Dim, Size, names
+from .dims import Dim, Size, evaluate, names
 from .dtype import DTYPES, Shape, Type, collecting, shape_text, storage
-from .errors import DTypeError, GraphError, SymnetError
+from .errors import DTypeError, GraphError, OverflowInArgument, SymnetError
 from .op import OPS, Deferred, Op, register
 from .operators import Operators
 from .origin import Line, Origin, here
@@ -425,8 +425,6 @@ def number_as(value: Any, dtype: str) -> Any:
     OverflowInArgument
         A Python integer outside the dtype's range.
     """
-    from .errors import OverflowInArgument
-
     if type(value) is int and dtype in ("int32", "int64"):
         info = np.iinfo(dtype)
         if not info.min <= value <= info.max:
@@ -446,8 +444,6 @@ def located(error: SymnetError, op: Op, origin: Origin) -> SymnetError:
 
 def bind_sizes(value: Any, sizes: Mapping[str, int]) -> Any:
     """An attribute with every named dim in it replaced by its number."""
-    from .dims import evaluate
-
     if isinstance(value, Dim):
         return evaluate(value, sizes)
     return tuple(bind_sizes(v, sizes) for v in value) if isinstance(value, tuple) else value

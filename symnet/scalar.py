@@ -29,7 +29,7 @@ BITS = {"bool": 1, "int32": 32, "int64": 64, "float32": 32, "float64": 64}
 ARITHMETIC = {"add", "sub", "mul", "div", "fma", "neg", "abs", "sqrt", "floor", "ceil", "rint", "min", "max", "scale"}
 INTEGER = {"floordiv", "mod", "shl", "lshr", "ashr", "and", "or", "xor", "not"}
 COMPARE = {"eq", "ne", "lt", "le", "gt", "ge"}
-# Written as polynomials over the words above by codegen/vector_math.py.
+# Written as polynomials over the words above by codegen/vector_math.
 TRANSCENDENTAL = {"exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "pow", "fmod"}
 FOLDS = ("add", "mul", "max", "min", "and", "or", "argmax", "argmin")
 

@@ -114,7 +114,7 @@ class _Builder:
                     self.weak.add(expr)
                 return self.graph.leaf(INPUT, Type(storage(type.dtype), type.shape), name=expr.name)
             assert isinstance(expr, Parameter)
-            dtype, shape = expr._dtype, expr._shape
+            dtype, shape = expr.known_dtype, expr.known_shape
             assert dtype is not None and shape is not None
             return self.graph.leaf(PARAMETER, Type(dtype, shape), name=expr.name)
 
@@ -252,13 +252,13 @@ class _Builder:
                 f"the update of {parameter} has shape {shape_text(node.shape)}, "
                 f"the parameter {shape_text(parameter.shape)} (written at {expr.line})"
             )
-        if node.dtype == parameter._dtype:
+        if node.dtype == parameter.known_dtype:
             return node
-        if expr._dtype in ("int", "float") and parameter._dtype in ("float32", "float64"):
+        if expr.known_dtype in ("int", "float") and parameter.known_dtype in ("float32", "float64"):
             with self.graph.writing(self.origin(expr)):
-                return self.graph.apply(OPS["cast"], (node,), {"dtype": parameter._dtype})
+                return self.graph.apply(OPS["cast"], (node,), {"dtype": parameter.known_dtype})
         raise DTypeError(
-            f"the update of {parameter} has dtype {node.dtype}, the parameter {parameter._dtype} "
+            f"the update of {parameter} has dtype {node.dtype}, the parameter {parameter.known_dtype} "
             f"(written at {expr.line}): cast it with .astype"
         )
 

@@ -10,7 +10,7 @@ from ..dtype import Shape, floating, normalize_axis, require_equal, shape_text
 from ..errors import DTypeError, ShapeError
 from ..op import Composite, apply, register
 from .arithmetic import abs, add, divide, multiply, subtract
-from .indexing import check_index, one_hot
+from .indexing import check_index, checked, one_hot
 from .logic import where
 from .real_functions import exp, log
 from .reductions import count_of, max, mean, sum
@@ -81,8 +81,6 @@ class CrossEntropy(Composite):
         return ()
 
     def numpy(self, logits: np.ndarray, labels: np.ndarray) -> Any:  # type: ignore[override]
-        from .indexing import checked
-
         labels = checked(labels, logits.shape[-1], wraps=False)
         # Both parts are taken relative to the maximum: beside a large one their difference would be lost.
         shifted = logits - np.max(logits, axis=-1, keepdims=True, initial=-np.inf)
