@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from symnet import scalar as s
-from symnet.dims import Dim, Extremum, Quotient, Size, substitute
+from symnet.dims import Dim, Extremum, Quotient, Size, names, substitute
 from symnet.errors import GraphError
 from symnet.scalar import Scalar
 
