@@ -13,11 +13,12 @@ of the array they meet (NEP 50): ``float32 array * 2.0`` stays float32.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -178,6 +179,19 @@ def as_axis(axis: Any) -> int | tuple[int, ...] | None:
         return tuple(index(a) for a in axis)
     except TypeError:
         raise ArgumentError(f"axis is {axis!r}; expected an int, a tuple of ints or None") from None
+
+
+def as_number(whose: str, value: Any, expected: str, holds: Callable[[Any], bool]) -> float:
+    """An option that is a real number for which `holds`, as a float.
+
+    Raises
+    ------
+    ArgumentError
+        It is something else; the message names `whose` and what was `expected`.
+    """
+    if not isinstance(value, Real) or not holds(value):
+        raise ArgumentError(f"{whose} is {value!r}; expected {expected}")
+    return float(value)
 
 
 def normalize_axis(axis: int, ndim: int) -> int:

@@ -18,7 +18,7 @@ from .errors import ArgumentError
 UFUNCS = (
     "add subtract multiply negative power floor_divide remainder exp log log1p expm1 logaddexp sqrt sin cos tanh sign "
     "floor ceil maximum minimum equal not_equal less less_equal greater greater_equal logical_and logical_or "
-    "logical_not bitwise_and bitwise_or bitwise_xor invert matmul"
+    "logical_not bitwise_and bitwise_or bitwise_xor invert matmul heaviside"
 ).split()
 FUNCTIONS = (
     "sum mean max min any all argmax argmin reshape transpose expand_dims squeeze concatenate stack pad where take "

@@ -149,6 +149,24 @@ ELEMENTWISE = [
     _unary("sigmoid", dtypes=FLOATS, ulp=4),
     _unary("softplus", dtypes=FLOATS, ulp=4),
     _unary("relu", dtypes=NUMBERS, domain=(0.2, 3.0)),
+    _unary("softsign", ulp=1),
+    _unary("silu", ulp=4),
+    _unary("mish", ulp=8),
+    # Below -1 the formula loses what 1 + erf(x) loses.
+    _unary("gelu", ulp=12, domain=(-1.0, 3.0)),
+    _unary("gelu", ulp=4000, label="gelu-left"),
+    Case("gelu_tanh", lambda x: sn.gelu(x, "tanh"), ((7, 9),), ulp=24),
+    Case("heaviside", sn.heaviside, ((7, 9), (9,)), gradient=False),
+    Case("heaviside", sn.heaviside, ((40,),), NUMBERS, gradient=False, label="heaviside-half"),
+    Case("hardtanh", lambda x: sn.hardtanh(x, -0.5, 2), ((7, 9),), label="hardtanh-numbers"),
+    Case("hardtanh", lambda x, a, b: sn.hardtanh(x, -abs(a), abs(b)), ((7, 9), (9,), ()), special=False),
+    Case("hardtanh", sn.hard_sigmoid, ((7, 9),), NUMBERS, domain=(-9, 9), label="hard_sigmoid"),
+    Case("prelu", sn.prelu, ((7, 9), (9,))),
+    Case("prelu", sn.leaky_relu, ((7, 9),), NUMBERS, label="leaky_relu"),
+    Case("elu", sn.elu, ((7, 9), (9,)), ulp=4),
+    Case("elu", lambda x: sn.elu(x, 0.5), ((7, 9),), NUMBERS, ulp=4, label="elu-number"),
+    Case("elu", sn.selu, ((7, 9),), ulp=5, label="selu"),
+    Case("softplus", sn.log_sigmoid, ((7, 9),), ulp=4, label="log_sigmoid"),
     Case("where", sn.where, ((7, 9), (7, 9), (9,)), ALL, fixed=((0, "bool"),)),
     *(
         Case("cast", lambda x, d=d: sn.cast(x, d), ((40,),), ALL, special=False, gradient=False, label=f"cast-{d}")
@@ -276,8 +294,8 @@ INDEXING = [
 _LABELS = np.array([0, 3, 2, 2, 1])
 NETWORK = [
     *(
-        Case(n, lambda x, a=a, f=getattr(sn, n): f(x, a), ((5, 19),), FLOATS, relative=4e-6, special=False, label=f"{n}-{a}")
-        for n in ("softmax", "log_softmax")
+        Case(o, lambda x, a=a, f=getattr(sn, n): f(x, a), ((5, 19),), FLOATS, relative=4e-6, special=False, label=f"{n}-{a}")
+        for n, o in (("softmax", "softmax"), ("softmin", "softmax"), ("log_softmax", "log_softmax"))
         for a in (-1, 0)
     ),
     Case(
@@ -290,4 +308,43 @@ NETWORK = [
     ),
 ]  # fmt: skip
 
-CASES: list[Case] = [*ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS, *MOVEMENT, *INDEXING, *NETWORK]
+
+def _pair(name: str, *more: Any, **options: Any) -> Case:
+    """A loss before its mean is taken."""
+    each = OPS[f"{name}_each"]
+    return Case(each.name, lambda x, y: apply(each, x, y, *more), ((7, 9), (7, 9)), **options)
+
+
+def _rows(x: Any) -> Any:
+    return x / sn.sum(x, -1, True)
+
+
+_PART = {"domain": (0.05, 0.95), "special": False}
+_ONCE = {"relative": 4e-6, "special": False}
+LOSSES = [
+    _pair("huber", 0.75, ulp=2),
+    Case("huber_each", lambda x, y, d: apply(OPS["huber_each"], x, y, d), ((7, 9), (7, 9), ()), ulp=4, special=False, domain=(0.3, 3), label="huber_each-delta"),
+    _pair("hinge", ulp=1),
+    _pair("binary_cross_entropy", ulp=8, **_PART),
+    Case("binary_cross_entropy_with_logits_each", lambda z, y: apply(OPS["binary_cross_entropy_with_logits_each"], z * 8.0 - 4.0, y), ((7, 9), (7, 9)), ulp=8, **_PART),
+    _pair("soft_nll", ulp=1),
+    _pair("kl_div", ulp=24, **_PART),
+    Case("x_log_x", lambda x: apply(OPS["x_log_x"], x), ((7, 9),), ulp=3, domain=(0.3, 3.0)),
+    *(
+        Case(name, getattr(sn, name), ((5, 4), (5, 4)), **_ONCE)
+        for name in ("huber", "hinge")
+    ),
+    Case("binary_cross_entropy", sn.binary_cross_entropy, ((5, 4), (5, 4)), relative=4e-6, **_PART),
+    Case("binary_cross_entropy_with_logits", sn.binary_cross_entropy_with_logits, ((9,), (9,)), **_ONCE),
+    Case("kl_div", lambda z, p: sn.kl_div(sn.log_softmax(z), _rows(p)), ((5, 4), (5, 4)), relative=4e-6, **_PART),
+    Case("x_log_x", lambda p: sn.entropy(_rows(p)), ((5, 4),), relative=4e-6, label="entropy", **_PART),
+    Case("rsqrt", lambda a, b: sn.cosine_similarity(a, b, 0), ((5, 4), (5, 4)), label="cosine_similarity", **_ONCE),
+    Case("nll_loss", lambda x: sn.nll_loss(x, _LABELS), ((5, 4),), **_ONCE),
+    Case("cross_entropy", lambda z: sn.cross_entropy(z, _LABELS, 0.1), ((5, 4),), label="cross_entropy-smoothed", **_ONCE),
+    Case("rsqrt", sn.layer_norm, ((5, 19), (19,), (19,)), label="layer_norm", **_ONCE),
+    Case("rsqrt", sn.rms_norm, ((5, 19), (19,)), label="rms_norm", **_ONCE),
+    Case("rsqrt", lambda x, a, b: sn.group_norm(x, 2, a, b), ((3, 4, 2, 3), (4,), (4,)), label="group_norm", **_ONCE),
+    Case("soft_nll", lambda z, p: sn.cross_entropy(z, sn.softmax(p), 0.1), ((5, 4), (5, 4)), label="cross_entropy-soft", **_ONCE),
+]  # fmt: skip
+
+CASES: list[Case] = [*ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS, *MOVEMENT, *INDEXING, *NETWORK, *LOSSES]

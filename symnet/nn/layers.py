@@ -12,6 +12,8 @@ from .. import ops
 from ..dtype import FLOATS, dtype_name
 from ..errors import ArgumentError, DTypeError
 from ..expr import Parameter, as_numbers
+from ..op import OPS, apply
+from ..ops.indexing import check_index
 
 
 class Module:
@@ -105,6 +107,20 @@ class Module:
         return self.train(False)
 
 
+def floating_name(whose: str, dtype: Any) -> str:
+    """The name of a floating dtype.
+
+    Raises
+    ------
+    DTypeError
+        It is another one.
+    """
+    name = dtype_name(dtype)
+    if name not in FLOATS:
+        raise DTypeError(f"{whose} with dtype {name}: expected one of {', '.join(FLOATS)}")
+    return name
+
+
 class Linear(Module):
     """A fully connected layer, ``x @ weight + bias``.
 
@@ -132,8 +148,7 @@ class Linear(Module):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, dtype: Any = "float32", rng: Any = None
     ) -> None:
-        if dtype_name(dtype) not in FLOATS:
-            raise DTypeError(f"Linear with dtype {dtype}: expected one of {', '.join(FLOATS)}")
+        dtype = floating_name("Linear", dtype)
         rng = np.random.default_rng(rng)
         bound = 1 / math.sqrt(max(in_features, 1))
         draw = rng.uniform(-bound, bound, (in_features, out_features))
@@ -182,6 +197,73 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Any:
         return ops.reshape(x, (x.shape[0], -1))
+
+
+class Embedding(Module):
+    """Rows of a table, chosen by integers.
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim : int
+        The table's rows and their length.
+    dtype : dtype
+        A floating one.
+    rng : int or numpy.random.Generator, optional
+        The table is drawn from a normal distribution with mean 0 and variance 1, as PyTorch's.
+
+    Attributes
+    ----------
+    weight : Parameter of shape (num_embeddings, embedding_dim)
+
+    Raises
+    ------
+    DTypeError
+        The dtype is not floating, or the indices are no integers.
+    IndexOutOfBounds
+        At the call: an index is no row. Negative ones do not count from the end.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> words = sn.Variable("words", ("batch", 5), "int64")
+    >>> sn.nn.Embedding(1000, 16)(words).shape
+    (batch, 5, 16)
+
+    References
+    ----------
+    Bengio et al., A Neural Probabilistic Language Model, 2003.
+    """
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, dtype: Any = "float32", rng: Any = None) -> None:
+        dtype = floating_name("Embedding", dtype)
+        draw = np.random.default_rng(rng).standard_normal((num_embeddings, embedding_dim))
+        self.weight = Parameter(draw.astype(dtype), name="weight")
+
+    def forward(self, x: Any) -> Any:
+        inside = check_index(x, self.weight.shape[0], wraps=False)
+        return apply(OPS["gather"], self.weight, inside, axis=0)
+
+
+class Residual(Module):
+    """``x + module(x)``.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> block = sn.nn.Residual(sn.nn.Sequential(sn.nn.Linear(8, 8), sn.nn.ReLU()))
+    >>> block(sn.Variable("x", ("batch", 8), "float32")).shape
+    (batch, 8)
+
+    References
+    ----------
+    He et al., Deep Residual Learning for Image Recognition, 2016.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+
+    def forward(self, x: Any) -> Any:
+        return ops.add(x, self.module(x))
 
 
 class Sequential(Module):

@@ -1,6 +1,20 @@
 """The op library: one file a family, each op's answers side by side."""
 
-from .activations import relu, sigmoid, softplus
+from .activations import (
+    elu,
+    hard_sigmoid,
+    hardtanh,
+    heaviside,
+    leaky_relu,
+    log_sigmoid,
+    prelu,
+    relu,
+    selu,
+    sigmoid,
+    softmin,
+    softplus,
+    softsign,
+)
 from .arithmetic import (
     abs,
     add,
@@ -16,6 +30,7 @@ from .arithmetic import (
     sign,
     subtract,
 )
+from .class_losses import cross_entropy, nll_loss
 from .contraction import dot, linear, matmul
 from .indexing import one_hot, take
 from .logic import (
@@ -37,10 +52,24 @@ from .logic import (
     not_equal,
     where,
 )
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_similarity,
+    entropy,
+    hinge,
+    huber,
+    kl_div,
+    logloss,
+    mae,
+    mse,
+)
 from .movement import broadcast_to, concatenate, expand_dims, pad, reshape, squeeze, stack, swapaxes, transpose
-from .network import cross_entropy, log_softmax, logloss, mae, mse, softmax
+from .network import log_softmax, softmax
+from .normalization import group_norm, layer_norm, rms_norm
 from .real_functions import cos, erf, exp, expm1, log, log1p, logaddexp, rsqrt, sin, sqrt, tanh
 from .reductions import all, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
+from .smooth_activations import gelu, mish, silu
 
 __all__ = [
     "abs",
@@ -49,6 +78,8 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
@@ -58,9 +89,12 @@ __all__ = [
     "clip",
     "concatenate",
     "cos",
+    "cosine_similarity",
     "cross_entropy",
     "divide",
     "dot",
+    "elu",
+    "entropy",
     "equal",
     "erf",
     "exp",
@@ -68,14 +102,25 @@ __all__ = [
     "expm1",
     "floor",
     "floor_divide",
+    "gelu",
     "greater",
     "greater_equal",
+    "group_norm",
+    "hard_sigmoid",
+    "hardtanh",
+    "heaviside",
+    "hinge",
+    "huber",
     "invert",
+    "kl_div",
+    "layer_norm",
+    "leaky_relu",
     "less",
     "less_equal",
     "linear",
     "log",
     "log1p",
+    "log_sigmoid",
     "log_softmax",
     "logaddexp",
     "logical_and",
@@ -90,22 +135,30 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "mish",
     "mse",
     "multiply",
     "negative",
+    "nll_loss",
     "not_equal",
     "one_hot",
     "pad",
     "power",
+    "prelu",
     "relu",
     "remainder",
     "reshape",
+    "rms_norm",
     "rsqrt",
+    "selu",
     "sigmoid",
     "sign",
+    "silu",
     "sin",
     "softmax",
+    "softmin",
     "softplus",
+    "softsign",
     "sqrt",
     "squeeze",
     "stack",
