@@ -1,12 +1,13 @@
-"""Symbolic differentiation: reverse mode, as new nodes of the same graph."""
+"""Symbolic differentiation, in both directions, as new nodes of the same graph."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from symnet.dtype import FLOATS
-from symnet.graph import Graph, Node
-from symnet.op import Composite, Op
+from symnet.errors import GradientError
+from symnet.graph import INPUT, Graph, Node
+from symnet.op import OPS, Composite, Op
 from symnet.ops.movement import broadcast_to, sum_to
 from symnet.origin import Origin
 
@@ -41,13 +42,27 @@ def differentiate(
     list of Node or None
         None where no path of floating values leads from the node to `y`.
     """
-    path = _between(y, wrt)
     with graph.writing(origin or graph.origin(y)):
         seed = seed if seed is not None else graph.constant(1.0, y.dtype)
-    gradients = _accumulate(graph, y, seed, path, origin)
+    return pullback(graph, [y], [seed], wrt, origin)
+
+
+def pullback(
+    graph: Graph, ys: Sequence[Node], seeds: Sequence[Node], wrt: Sequence[Node], origin: Origin | None = None
+) -> list[Node | None]:
+    """Insert the gradient of sum(y * seed), over all of `ys` in one sweep, with respect to each node of `wrt`.
+
+    Parameters and result as :func:`differentiate`'s; a seed has its y's type, and is not differentiated.
+    """
+    path = _between(ys, wrt)
+    gradients: dict[Node, Node] = {}
+    for y, seed in zip(ys, seeds, strict=True):
+        with graph.writing(origin or graph.origin(y)):
+            _add(gradients, y, seed)
+    _accumulate(graph, gradients, path, origin)
     results: list[Node | None] = []
     for node in wrt:
-        gradient = gradients.get(node)
+        gradient = gradients.get(node) if node in path else None
         if gradient is None and node in path:
             with graph.writing(origin or graph.origin(node)):
                 gradient = broadcast_to(graph.constant(0.0, node.dtype), node.shape)
@@ -55,41 +70,115 @@ def differentiate(
     return results
 
 
-def _between(y: Node, wrt: Sequence[Node]) -> set[Node]:
-    """The floating nodes on any path from `wrt` to `y`."""
-    ancestors = {y}
-    stack = [y]
+def pushforward(
+    graph: Graph, ys: Sequence[Node], wrt: Sequence[Node], tangents: Sequence[Node], origin: Origin | None = None
+) -> list[Node | None]:
+    """Insert the derivative of each of `ys` when every node of `wrt` moves along its tangent.
+
+    The pullback of v is linear in v, and its own pullback is the derivative wanted: two sweeps backward
+    make one forward (Townsend, A new trick for calculating Jacobian vector products, 2017). v is a leaf
+    that nothing computes; a rule that is linear in the gradient it is given leaves none of it.
+
+    before:  y = sin(x), with the tangent t of x
+    after:   dx = multiply(v, cos(x));  dy = multiply(t, cos(x))
+    requires: every gradient rule on the way is linear in the gradient it is given.
+    preserves: every node that was there.
+
+    Returns
+    -------
+    list of Node or None
+        None where no path of floating values leads to the y.
+
+    Raises
+    ------
+    GradientError
+        A rule is not linear.
+    """
+    path = _between(ys, wrt)
+    with graph.writing(*(origin or graph.origin(y) for y in ys)):
+        vs = [graph.leaf(INPUT, y.type, name=f"cotangent {k} of %{y.index}") for k, y in enumerate(ys)]
+    back = pullback(graph, ys, vs, wrt, origin)
+    pairs = [(g, t) for g, t in zip(back, tangents, strict=True) if g is not None]
+    found = pullback(graph, [g for g, _ in pairs], [t for _, t in pairs], vs, origin)
+    _check_gone(graph, vs, [d for d in found if d is not None])
+    with graph.writing(*(origin or graph.origin(y) for y in ys)):
+        return [
+            broadcast_to(graph.constant(0.0, y.dtype), y.shape) if d is None and y in path else d
+            for y, d in zip(ys, found, strict=True)
+        ]
+
+
+def _check_gone(graph: Graph, vs: Sequence[Node], found: Sequence[Node]) -> None:
+    left = _ancestors(found).intersection(vs)
+    if left:
+        reader = next(n for n in graph.nodes if left.intersection(n.inputs))
+        raise GradientError(
+            f"no forward derivative: a gradient rule is not linear in the gradient it is given ({graph.origin(reader)})"
+        )
+
+
+def derivatives(
+    graph: Graph, ys: Sequence[Node], wrt: Sequence[Node], seeds: Sequence[Node], is_forward: bool, origin: Origin
+) -> list[Node | None]:
+    """Answer a request of either direction: :func:`pushforward` or :func:`pullback`."""
+    if is_forward:
+        return pushforward(graph, ys, wrt, seeds, origin)
+    return pullback(graph, ys, seeds, wrt, origin)
+
+
+def _add(gradients: dict[Node, Node], node: Node, contribution: Node) -> None:
+    before = gradients.get(node)
+    gradients[node] = contribution if before is None else before + contribution
+
+
+def _ancestors(nodes: Sequence[Node]) -> set[Node]:
+    """The nodes and all that they are computed from."""
+    found = set(nodes)
+    stack = list(found)
     while stack:
         for operand in stack.pop().inputs:
-            if operand not in ancestors:
-                ancestors.add(operand)
+            if operand not in found:
+                found.add(operand)
                 stack.append(operand)
+    return found
+
+
+def _between(ys: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
+    """The floating nodes on any path from `wrt` to `ys`."""
     path: set[Node] = set()
     targets = set(wrt)
-    for node in sorted(ancestors, key=lambda n: n.index):
+    for node in sorted(_ancestors(ys), key=lambda n: n.index):
         if node.dtype in FLOATS and (node in targets or any(i in path for i in node.inputs)):
             path.add(node)
-    return path if y in path else set()
+    return set() if path.isdisjoint(ys) else path
 
 
-def _accumulate(graph: Graph, y: Node, seed: Node, path: set[Node], origin: Origin | None) -> dict[Node, Node]:
-    """The gradient at every node of `path`, from `y` backwards."""
-    gradients = {y: seed} if y in path else {}
+def _accumulate(graph: Graph, gradients: dict[Node, Node], path: set[Node], origin: Origin | None) -> None:
+    """Fill in the gradient at every node of `path`, from those given backwards."""
     for node in sorted(path, key=lambda n: n.index, reverse=True):
         g = gradients.get(node)
         if g is None or node.op.family == "leaf":
             continue
         with graph.writing(graph.origin(node), *([origin] if origin else [])):
             for operand, contribution in zip(node.inputs, _contributions(graph, node, g), strict=True):
-                if contribution is None or operand not in path:
-                    continue
-                contribution = sum_to(contribution, operand.shape)
-                before = gradients.get(operand)
-                gradients[operand] = contribution if before is None else before + contribution
-    return gradients
+                if contribution is not None and operand in path:
+                    _add(gradients, operand, sum_to(contribution, operand.shape))
 
 
 def _contributions(graph: Graph, node: Node, g: Node) -> Sequence[Node | None]:
     if isinstance(node.op, Composite) and type(node.op).grad is Op.grad:
-        return differentiate(graph, node.op.expand(*node.inputs, **node.attrs), node.inputs, g)
+        return _through_expansion(graph, node, node.op, g)
     return node.op.grad(g, node, *node.inputs, **node.attrs)
+
+
+def _through_expansion(graph: Graph, node: Node, op: Composite, g: Node) -> Sequence[Node | None]:
+    """The contributions of a composite that has no rule of its own.
+
+    Its operands are independent there, also where one is computed from another or given twice: each stands
+    behind a mark of its own, which simplification takes out again.
+    """
+    operands = [
+        graph.insert(OPS["identity"], (x,), {"mark": f"operand {k} of %{node.index}"})
+        for k, x in enumerate(node.inputs)
+    ]
+    return differentiate(graph, op.expand(*operands, **node.attrs), operands, g)

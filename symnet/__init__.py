@@ -15,14 +15,17 @@ Declare Variables and ops, compile, run:
 
 from . import data, eager, errors, nn, optim
 from .bench import benchmark
+from .check_gradients import check_grads
 from .compile import compile
 from .data import DataError
+from .derivatives import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .dims import Dim
 from .errors import (
     ArgumentError,
     CompileError,
     DTypeError,
     GradientError,
+    GradientMismatch,
     GraphError,
     IndexOutOfBounds,
     NegativeExponent,
@@ -53,6 +56,7 @@ __all__ = [
     "Expr",
     "Function",
     "GradientError",
+    "GradientMismatch",
     "Graph",
     "GraphError",
     "IndexOutOfBounds",
@@ -66,12 +70,19 @@ __all__ = [
     "SymnetError",
     "Variable",
     "benchmark",
+    "check_grads",
     "compile",
     "data",
     "eager",
     "errors",
     "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "nn",
     "optim",
+    "value_and_grad",
+    "vjp",
     *_op_names,
 ]

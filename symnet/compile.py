@@ -19,7 +19,7 @@ from .function import Function, Program
 from .graph import Graph, Node
 from .origin import Origin
 from .passes import PIPELINE, Pass
-from .passes.differentiate import differentiate
+from .passes.differentiate import derivatives
 from .passes.expand_composites import expand_composites
 from .passes.form_kernels import form_kernels
 from .passes.stabilize import stabilize_node
@@ -192,10 +192,16 @@ class _Gradients:
         self.milliseconds = 0.0
 
     def __call__(
-        self, graph: Graph, y: Node, wrt: Sequence[Node], seed: Node | None, origin: Origin | None
+        self,
+        graph: Graph,
+        ys: Sequence[Node],
+        wrt: Sequence[Node],
+        seeds: Sequence[Node],
+        is_forward: bool,
+        origin: Origin,
     ) -> list[Node | None]:
         start, before = time.perf_counter(), len(graph.nodes)
-        found = differentiate(graph, y, wrt, seed, origin)
+        found = derivatives(graph, ys, wrt, seeds, is_forward, origin)
         self.requests += 1
         self.nodes += len(graph.nodes) - before
         self.milliseconds += (time.perf_counter() - start) * 1e3

@@ -35,6 +35,10 @@ class GradientError(SymnetError, ValueError):
     """A gradient that is not defined: a non-scalar expression, or nothing connects it to `wrt`."""
 
 
+class GradientMismatch(GradientError, AssertionError):
+    """A gradient that disagrees with finite differences: what `check_grads` raises."""
+
+
 class IndexOutOfBounds(SymnetError, IndexError):
     """An integer index (a label, a row of an embedding) outside the axis it selects from."""
 

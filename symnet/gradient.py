@@ -1,11 +1,11 @@
-"""`grad`: the gradient of an expression, as expressions."""
+"""`grad`: the gradient of an expression, as expressions; and what asks for any derivative."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .dtype import FLOATS, shape_text
+from .dtype import FLOATS, Shape, shape_text
 from .errors import GradientError, ShapeError, SymnetError
 from .expr import Expr, as_expr
 from .graph import located
@@ -16,10 +16,63 @@ REQUEST = Op("gradient", "leaf")
 
 
 class GradientRequest:
-    """One call of :func:`grad`, answered by the differentiation pass when the types are known."""
+    """Derivatives asked for by one call, answered by the differentiation pass when the types are known.
 
-    def __init__(self, y: Expr, wrt: tuple[Expr, ...], unconnected: str, cotangent: Expr | None) -> None:
-        self.y, self.wrt, self.unconnected, self.cotangent = y, wrt, unconnected, cotangent
+    Attributes
+    ----------
+    ys, wrt : tuple of Expr
+    seeds : tuple of Expr or None
+        Of each y its cotangent (None is 1, for a scalar); in forward mode, of each `wrt` its tangent.
+    unconnected : {"raise", "zero"}
+    is_forward : bool
+        Whether the answers are one for each y, along the tangents, or one for each `wrt`.
+    """
+
+    def __init__(
+        self,
+        ys: tuple[Expr, ...],
+        wrt: tuple[Expr, ...],
+        seeds: tuple[Expr | None, ...],
+        unconnected: str,
+        is_forward: bool = False,
+    ) -> None:
+        if unconnected not in ("raise", "zero"):
+            raise GradientError(f"unconnected is {unconnected!r}; expected 'raise' or 'zero'")
+        self.ys, self.wrt, self.seeds = ys, wrt, seeds
+        self.unconnected, self.is_forward = unconnected, is_forward
+        try:
+            _check(self)
+        except SymnetError as error:
+            raise located(error, REQUEST, Origin([here()])) from None
+
+    @property
+    def seeded(self) -> tuple[Expr, ...]:
+        """The expressions that the seeds belong to."""
+        return self.wrt if self.is_forward else self.ys
+
+    @property
+    def seed_name(self) -> str:
+        """What messages call a seed."""
+        return "tangent" if self.is_forward else "cotangent"
+
+    @property
+    def answered(self) -> tuple[Expr, ...]:
+        """The expressions whose shapes and dtypes the answers have."""
+        return self.ys if self.is_forward else self.wrt
+
+    def mapped(self, image: Mapping[Expr, Expr]) -> GradientRequest:
+        """The same request of other expressions."""
+        ys, wrt = tuple(image[y] for y in self.ys), tuple(image[t] for t in self.wrt)
+        seeds = tuple(None if s is None else image[s] for s in self.seeds)
+        return GradientRequest(ys, wrt, seeds, self.unconnected, self.is_forward)
+
+    def results(self) -> list[Expr]:
+        """The answers, as expressions."""
+        operands = (*self.ys, *self.wrt, *(s for s in self.seeds if s is not None))
+        return [
+            Expr(REQUEST, operands, {"request": self, "position": k}, e.known_shape, e.known_dtype)
+            for k, e in enumerate(self.answered)
+        ]
 
 
 def grad(expression: Expr, wrt: Any, unconnected: str = "raise", cotangent: Any = None) -> Any:
@@ -57,40 +110,69 @@ def grad(expression: Expr, wrt: Any, unconnected: str = "raise", cotangent: Any 
     >>> float(sn.compile(sn.grad(x**3, x))(x=2.0))
     12.0
     """
-    if unconnected not in ("raise", "zero"):
-        raise GradientError(f"unconnected is {unconnected!r}; expected 'raise' or 'zero'")
-    single = isinstance(wrt, Expr)
-    targets: tuple[Expr, ...] = (wrt,) if single else tuple(wrt)
-    y = as_expr(expression)
     seed = None if cotangent is None else as_expr(cotangent)
-    try:
-        _check(y, targets, seed)
-        if unconnected == "raise":
-            _check_connected(y, targets)
-    except SymnetError as error:
-        raise located(error, REQUEST, Origin([here()])) from None
-    request = GradientRequest(y, targets, unconnected, seed)
-    operands = (y, *targets, *(() if seed is None else (seed,)))
-    results = [
-        Expr(REQUEST, operands, {"request": request, "position": k}, t.known_shape, t.known_dtype)
-        for k, t in enumerate(targets)
-    ]
-    return results[0] if single else type(wrt)(results) if isinstance(wrt, (list, tuple)) else results
+    request = GradientRequest((as_expr(expression),), expressions(wrt, "wrt"), (seed,), unconnected)
+    return as_given(wrt, request.results())
 
 
-def _check(y: Expr, targets: Sequence[Expr], seed: Expr | None) -> None:
-    for target in targets:
-        if not isinstance(target, Expr):
-            raise GradientError(f"wrt has {target!r}; expected a Variable, a Parameter or an expression")
-        check_floating(target, target.known_dtype, "take a gradient with respect to")
-    check_floating(y, y.known_dtype, "differentiate")
-    if seed is None and y.known_shape not in (None, ()):
+def expressions(given: Any, what: str) -> tuple[Expr, ...]:
+    """One expression or a sequence of them, as a tuple.
+
+    Raises
+    ------
+    GradientError
+        Naming what is no expression.
+    """
+    if isinstance(given, Expr):
+        return (given,)
+    if not isinstance(given, Iterable):
         raise GradientError(
-            f"the gradient of a non-scalar: {y!r} has shape {shape_text(y.shape)}; "
-            "reduce it with .sum() or .mean(), or give cotangent="
+            f"{what} is {given!r}; expected a Variable, a Parameter or an expression, or a list of them"
         )
-    if seed is not None and None not in (seed.known_shape, y.known_shape) and seed.known_shape != y.known_shape:
-        raise ShapeError(f"cotangent has shape {seed.known_shape}, the expression {y.known_shape}")
+    found = tuple(given)
+    for each in found:
+        if not isinstance(each, Expr):
+            raise GradientError(f"{what} has {each!r}; expected a Variable, a Parameter or an expression")
+    return found
+
+
+def as_given(given: Any, results: list[Expr]) -> Any:
+    """Results one for one where one expression was given, else in a list or tuple as given."""
+    if isinstance(given, Expr):
+        return results[0]
+    return tuple(results) if isinstance(given, tuple) else results
+
+
+def _check(request: GradientRequest) -> None:
+    for target in request.wrt:
+        check_floating(target, target.known_dtype, "take a gradient with respect to")
+    for y in request.ys:
+        check_floating(y, y.known_dtype, "differentiate")
+    for expr, seed in zip(request.seeded, request.seeds, strict=True):
+        check_seed(expr, expr.known_shape, seed, None if seed is None else seed.known_shape, request.seed_name)
+    if request.unconnected == "raise":
+        _check_connected(request)
+
+
+def check_seed(expr: Expr, shape: Shape | None, seed: Any, seed_shape: Shape | None, what: str) -> None:
+    """Refuse a cotangent or tangent of another shape than its expression's; without one, all but a scalar.
+
+    Raises
+    ------
+    GradientError, ShapeError
+        Where both shapes are known.
+    """
+    if seed is None:
+        if shape not in (None, ()):
+            raise GradientError(
+                f"the gradient of a non-scalar: {expr!r} has shape {shape_text(shape or ())}; "
+                "reduce it with .sum() or .mean(), or give cotangent="
+            )
+    elif None not in (seed_shape, shape) and seed_shape != shape:
+        raise ShapeError(
+            f"the {what} of {expr} has shape {shape_text(seed_shape or ())}; "
+            f"expected its shape, {shape_text(shape or ())}"
+        )
 
 
 def check_floating(what: Any, dtype: str | None, purpose: str) -> None:
@@ -105,7 +187,19 @@ def check_floating(what: Any, dtype: str | None, purpose: str) -> None:
         raise GradientError(f"cannot {purpose} {what}: its dtype is {dtype}; pass a float, such as 10.0 for 10")
 
 
-def _check_connected(y: Expr, targets: Sequence[Expr]) -> None:
+def _check_connected(request: GradientRequest) -> None:
+    below = [_below(y) for y in request.ys]
+    for target in request.wrt:
+        if not any(target in found for found in below):
+            raise unconnected_error(request, target)
+    if request.is_forward:
+        for y, found in zip(request.ys, below, strict=True):
+            if found.isdisjoint(request.wrt):
+                raise unconnected_error(request, y)
+
+
+def _below(y: Expr) -> set[Expr]:
+    """An expression and all that it is computed from."""
     seen = {y}
     stack = [y]
     while stack:
@@ -113,13 +207,13 @@ def _check_connected(y: Expr, targets: Sequence[Expr]) -> None:
             if operand not in seen:
                 seen.add(operand)
                 stack.append(operand)
-    for target in targets:
-        if target not in seen:
-            raise unconnected_error(y, target)
+    return seen
 
 
-def unconnected_error(y: Expr, target: Expr) -> GradientError:
-    """The complaint about a gradient that nothing connects."""
+def unconnected_error(request: GradientRequest, answered: Expr) -> GradientError:
+    """The complaint about a derivative that nothing connects, on its way to `answered`."""
+    above, below = ((answered,), request.wrt) if answered in set(request.ys) else (request.ys, (answered,))
     return GradientError(
-        f"{y!r} does not depend on {target}: its gradient is not connected (unconnected='zero' gives zeros)"
+        f"{' and '.join(map(repr, above))} does not depend on {' and '.join(map(str, below))}: "
+        "its gradient is not connected (unconnected='zero' gives zeros)"
     )

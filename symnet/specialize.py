@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from . import dims
 from .dims import Dim
 from .dtype import WEAK, Type, shape_text, storage, weak_dtype
-from .errors import DTypeError, GradientError, ShapeError, SymnetError
+from .errors import DTypeError, ShapeError, SymnetError
 from .expr import Constant, Expr, Parameter, Variable
-from .gradient import REQUEST, GradientRequest, check_floating, unconnected_error
+from .gradient import REQUEST, GradientRequest, check_floating, check_seed, unconnected_error
 from .graph import EXTENT, INPUT, PARAMETER, Graph, Node, dtype_of, located, number_as
 from .op import OPS, Deferred, evaluate
 from .origin import Line, Origin
 
-Differentiate = Callable[[Graph, Node, Sequence[Node], Node | None, Origin | None], list[Node | None]]
+# Of a graph, the ys, the nodes to differentiate by, their seeds, whether forward, and the line that asked.
+Differentiate = Callable[[Graph, Sequence[Node], Sequence[Node], Sequence[Node], bool, Origin], list[Node | None]]
 Stabilize = Callable[[Graph, Node], Node]
 Number = int | float
 PYTHON: dict[str, Callable[..., int]] = {
@@ -96,7 +98,8 @@ class _Builder:
         self.graph, self.types, self.sizes = graph, types, sizes
         self.differentiate, self.stabilize = differentiate, stabilize
         self.memo: dict[Expr, Node | Number | Dim] = {}
-        self.marks: Mapping[Expr, int] = {}
+        self.marks: Mapping[Expr, tuple[int, ...]] = {}
+        self.fresh = count()
         self.marked = False
         # Expressions made of Python's numbers alone, some of which are arguments.
         self.weak: set[Expr] = set()
@@ -172,7 +175,9 @@ class _Builder:
         args = tuple(self.memo[o] for o in expr.operands)
         attrs = {k: _pinned(v, self.sizes) for k, v in expr.attrs.items()}
         if all(type(a) in (int, float) for a in args) and args:
-            return _fold_numbers(expr, args, attrs)
+            if not any(map(_holds_dims, attrs.values())):
+                return _fold_numbers(expr, args, attrs)
+            self.weak.add(expr)
         if not self.weak.isdisjoint(expr.operands):
             args = self._cast_weak(expr, args, attrs)
         return self.stabilize(self.graph, self.graph.apply(expr.op, args, attrs))
@@ -192,10 +197,10 @@ class _Builder:
         )
 
     def _mark(self, expr: Expr, value: Node | Number | Dim) -> Node | Number | Dim:
-        mark = self.marks.get(expr)
-        if mark is None or not isinstance(value, Node):
-            return value
-        return self.graph.insert(OPS["identity"], (value,), {"mark": mark})
+        if isinstance(value, Node):
+            for mark in self.marks.get(expr, ()):
+                value = self.graph.insert(OPS["identity"], (value,), {"mark": mark})
+        return value
 
     def _answer(self, request: GradientRequest, origin: Origin) -> list[Node]:
         """The gradients a request asks for.
@@ -205,43 +210,42 @@ class _Builder:
         """
         inner = [t for t in request.wrt if t.op not in (INPUT, PARAMETER)]
         view = self._view(inner) if inner else self
-        y, wrt = view.node(request.y), [view.node(t) for t in request.wrt]
-        seed = None if request.cotangent is None else view.node(request.cotangent)
+        ys, wrt = [view.node(y) for y in request.ys], [view.node(t) for t in request.wrt]
         for target, node in zip(request.wrt, wrt, strict=True):
             check_floating(target, node.dtype, "take a gradient with respect to")
-        check_floating(request.y, y.dtype, "differentiate")
-        seed = self._seed(y, seed)
-        found = self.differentiate(self.graph, y, wrt, seed, origin)
-        answers: list[Node] = []
+        for y, node in zip(request.ys, ys, strict=True):
+            check_floating(y, node.dtype, "differentiate")
+        seeds = self._seeds(request, view, wrt if request.is_forward else ys)
+        found = self.differentiate(self.graph, ys, wrt, seeds, request.is_forward, origin)
+        nodes = ys if request.is_forward else wrt
         with self.graph.writing(origin):
-            for target, node, gradient in zip(request.wrt, wrt, found, strict=True):
-                if gradient is None and request.unconnected == "raise":
-                    raise unconnected_error(request.y, target)
-                zeros = self.graph.constant(0.0, node.dtype)
-                answers.append(
-                    gradient
-                    if gradient is not None
-                    else self.graph.apply(OPS["broadcast_to"], (zeros,), {"shape": node.shape})
-                )
-        return answers
+            return [
+                self._or_zeros(request, expr, node, derivative)
+                for expr, node, derivative in zip(request.answered, nodes, found, strict=True)
+            ]
 
-    def _seed(self, y: Node, seed: Node | None) -> Node | None:
-        if seed is None:
-            if y.shape != ():
-                raise GradientError(
-                    f"the gradient of a non-scalar: {y!r} has shape {shape_text(y.shape)}; "
-                    "reduce it with .sum() or .mean(), or give cotangent="
-                )
-            return None
-        if seed.shape != y.shape:
-            raise ShapeError(f"cotangent has shape {shape_text(seed.shape)}, the expression {shape_text(y.shape)}")
-        return seed if seed.dtype == y.dtype else self.graph.apply(OPS["cast"], (seed,), {"dtype": y.dtype})
+    def _or_zeros(self, request: GradientRequest, expr: Expr, node: Node, derivative: Node | None) -> Node:
+        if derivative is not None:
+            return derivative
+        if request.unconnected == "raise":
+            raise unconnected_error(request, expr)
+        return self.graph.apply(OPS["broadcast_to"], (self.graph.constant(0.0, node.dtype),), {"shape": node.shape})
+
+    def _seeds(self, request: GradientRequest, view: _Builder, nodes: Sequence[Node]) -> list[Node]:
+        seeds: list[Node] = []
+        for expr, node, given in zip(request.seeded, nodes, request.seeds, strict=True):
+            seed = self.graph.constant(1.0, node.dtype) if given is None else view.node(given)
+            check_seed(expr, node.shape, given, seed.shape, request.seed_name)
+            seeds.append(
+                seed if seed.dtype == node.dtype else self.graph.apply(OPS["cast"], (seed,), {"dtype": node.dtype})
+            )
+        return seeds
 
     def _view(self, inner: Sequence[Expr]) -> _Builder:
         view = _Builder(self.graph, self.types, self.sizes, self.differentiate, self.stabilize)
-        first = len(self.graph.nodes)
-        view.marks = {**self.marks, **{expr: first + k for k, expr in enumerate(inner)}}
-        self.marked = view.marked = True
+        # A mark of the view outside stays below: an inner gradient is differentiated by it in turn.
+        view.marks = {**self.marks, **{e: (*self.marks.get(e, ()), next(self.fresh)) for e in inner}}
+        view.fresh, self.marked = self.fresh, True
         return view
 
     def update(self, parameter: Parameter, expr: Expr) -> Node:
@@ -267,6 +271,10 @@ def _pinned(value: Any, sizes: Mapping[str, int]) -> Any:
     if isinstance(value, Dim):
         return dims.substitute(value, sizes)
     return tuple(_pinned(v, sizes) for v in value) if isinstance(value, tuple) else value
+
+
+def _holds_dims(value: Any) -> bool:
+    return isinstance(value, Dim) or (isinstance(value, tuple) and any(map(_holds_dims, value)))
 
 
 def _fold_numbers(expr: Expr, args: tuple[Any, ...], attrs: dict[str, Any]) -> Number:

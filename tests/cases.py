@@ -173,6 +173,13 @@ ELEMENTWISE = [
         for d in ALL
     ),
     Case("identity", lambda x: apply(OPS["identity"], x, mark=None), ((3, 4),), ALL),
+    Case("stop_gradient", sn.stop_gradient, ((3, 4),), ALL, gradient=False),
+    Case(
+        "custom_gradient",
+        sn.custom_gradient(lambda g, y, a, b: (g * b, g * a))(lambda a, b: a * b),
+        ((3, 4), (4,)),
+        ALL,
+    ),
 ]
 
 _AXES: list[Any] = [None, 0, 1, -1, (0, 2), (0, 1, 2)]

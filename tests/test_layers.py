@@ -18,6 +18,7 @@ ORDER = [
     {"reference", "show", "eager", "gradient", "arguments", "specialize", "nn", "data"},
     {"passes", "codegen"},
     {"function", "compile"},
+    {"derivatives", "check_gradients"},
     {"optim", "bench", "demo", "cli", "__init__", "__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -32,6 +32,7 @@ from .arithmetic import (
 )
 from .class_losses import cross_entropy, nll_loss
 from .contraction import dot, linear, matmul
+from .gradients import custom_gradient, stop_gradient
 from .indexing import one_hot, take
 from .logic import (
     bitwise_and,
@@ -91,6 +92,7 @@ __all__ = [
     "cos",
     "cosine_similarity",
     "cross_entropy",
+    "custom_gradient",
     "divide",
     "dot",
     "elu",
@@ -163,6 +165,7 @@ __all__ = [
     "squeeze",
     "stack",
     "std",
+    "stop_gradient",
     "subtract",
     "sum",
     "swapaxes",
