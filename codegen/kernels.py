@@ -20,7 +20,7 @@ from symnet.origin import Origin
 
 from .elements import Flattened, Formals, Group, Reader, address, fit, structure
 from .loops import Buffer, Kernel, Output
-from .lower import lower
+from .lower import lower, lower_scatter
 from .targets import Target
 
 
@@ -82,6 +82,9 @@ class _Planner:
         self.live = graph.live()
         self.group_of = {n: k for k, g in enumerate(groups) for n in g.nodes}
         self.readers = self._readers()
+        # What is copied when all groups have run: results and new values that no group computes.
+        roots = [*graph.outputs, *(v for p, v in graph.updates if v is not p)]
+        self.copied = {source for node in roots if node not in self.group_of for source in self._sources(node)}
         self.stored: dict[Node, Buffer] = {}
         self.late_copies: list[tuple[Buffer, Node]] = []
         self.in_place: dict[Node, Node] = {}
@@ -147,7 +150,7 @@ class _Planner:
             del candidates[blocked[0]]
 
     def _may_store_in_place(self, parameter: Node, value: Node, urgent: set[int]) -> bool:
-        if value not in self.group_of or self.group_of[value] in urgent:
+        if value not in self.group_of or self.group_of[value] in urgent or parameter in self.copied:
             return False
         own = self.group_of[value]
         alone = self.readers.get(value, set()) <= {own} and value not in self.graph.outputs
@@ -237,6 +240,9 @@ class _Planner:
         if group.nodes[0].op.checks_data:
             self._check(group.nodes[0])
             return
+        if group.kind == "scatter":
+            self._scatter(group.nodes[0])
+            return
         formals = Formals()
         key = structure(group, self.stored, formals)
         if key not in self.kernels:
@@ -283,6 +289,21 @@ class _Planner:
         domain, place = _loops_over(node.shape)
         output = Output(formals.of(self.stored[node]), address(place, node.shape), reader.value(node, place))
         self._step(lower(domain, [output], formals.buffers(), self.target), formals, origin)
+
+    def _scatter(self, node: Node) -> None:
+        """Two kernels: zeros; and the contributions added, one after the other."""
+        buffer, origin = self.stored[node], self.graph.origin(node)
+        formals = Formals()
+        domain, place = _loops_over((product(node.shape),))
+        zeros = Output(formals.of(buffer), address(place, (product(node.shape),)), s.const(0, node.dtype))
+        self._step(lower(domain, [zeros], formals.buffers(), self.target), formals, origin)
+        formals = Formals()
+        reader = Reader(self.stored, {node}, None, formals)
+        shape = node.op.contributions(*(i.shape for i in node.inputs), **node.attrs)
+        domain, index = _loops_over(shape)
+        where, value = node.op.contribution(index, *map(reader.operand, node.inputs), **node.attrs)
+        added = Output(formals.of(buffer), address(where, node.shape), value)
+        self._step(lower_scatter(domain, added, formals.buffers(), self.target), formals, origin)
 
     def _copy(self, buffer: Buffer, node: Any) -> None:
         """Fill a buffer with a value that lives elsewhere."""

@@ -14,13 +14,13 @@ from symnet.dims import Dim, Size, names, substitute
 from symnet.scalar import FLOATS, Scalar
 
 from .folds import folds_in
-from .loops import Buffer, Kernel, Output, Statement, postorder, scalars_in
+from .loops import Buffer, Kernel, Output, Statement, Store, postorder, replace, scalars_in
 from .reuse import kept_values
-from .schedule import Axes, Schedule, choose, for_sweep
+from .schedule import Axes, Schedule, choose, for_sweep, stride
 from .strips import Strips
 from .sweeps import Sweeps
 from .targets import Target
-from .tiles import inside_loop, spots_of
+from .tiles import Tiling, inside_loop, spots_of
 
 
 def lower(
@@ -47,7 +47,36 @@ def lower(
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
     lowering = _Lowering(domain, outputs, target, row_axis)
     body = lowering.body()
-    used = [*_used_buffers(outputs, buffers), *lowering.scratch.values()]
+    return _kernel(domain, outputs, [*_used_buffers(outputs, buffers), *lowering.scratch.values()], body)
+
+
+def lower_scatter(domain: Axes, added: Output, buffers: dict[str, Buffer], target: Target) -> Kernel:
+    """The loops that add a value at an address that is data, for every index of the domain, in C order.
+
+    The lanes count the last index where neighbours are added to neighbours.
+    """
+    domain = [(n, size) for n, size in domain if size != 1]
+    total = s.load(added.buffer.name, (added.address,), added.buffer.dtype) + added.value
+    in_lanes = bool(domain) and stride(added.address, domain[-1][0]) == 1
+    tiling = Tiling()
+
+    def store(at: dict[str, Size]) -> list[Statement]:
+        address, value = replace([s.index(added.address), total], at, {})
+        return [Store(added.buffer.name, s.as_size(address), value)]
+
+    def row(at: dict[str, Size]) -> list[Statement]:
+        if not in_lanes:
+            return store(at)
+        name, size = domain[-1]
+        pieces = tiling.vector_pieces(size, target.lanes(s.BITS[added.buffer.dtype]), 1)
+        return [x for _, loop in pieces for x in inside_loop(loop, store({**at, name: Dim.named(loop.index)}))]
+
+    body = tiling.around(domain[:-1] if in_lanes else domain, {}, row)
+    output = Output(added.buffer, added.address, total)
+    return _kernel(domain, [output], _used_buffers([output], buffers), body)
+
+
+def _kernel(domain: Axes, outputs: Sequence[Output], used: list[Buffer], body: list[Statement]) -> Kernel:
     sizes = [size for _, size in domain] + [x for b in used for x in b.shape]
     dims = dict.fromkeys(n for size in [*sizes, *_sizes_in(outputs)] for n in names(size))
     indices = {n for n, _ in domain} | {n for f in folds_in([o.value for o in outputs]) for n, _ in f.payload.axes}

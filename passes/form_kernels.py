@@ -26,7 +26,7 @@ class Group:
     kind : str
         "map": one value an element of `domain`. "fold": one reduction or contraction onto `domain`, and
         what follows it element by element. "rows": reductions along the last axis of `domain` and
-        what follows them, row by row.
+        what follows them, row by row. "scatter": contributions added to zeros.
     domain : tuple of sizes
     nodes : list of Node
         In order of computation.
@@ -203,7 +203,9 @@ def _started(node: Node) -> Group:
         return Group("map", node.shape, [node], closed=True)
     if _reduces_last(node):
         return Group("rows", node.inputs[0].shape, [node])
-    fold = node.op.family in ("reduction", "contraction") or node.op.name == "scatter_add"
+    if node.op.scatters:
+        return Group("scatter", node.shape, [node], closed=True)
+    fold = node.op.family in ("reduction", "contraction")
     return Group("fold" if fold else "map", node.shape, [node])
 
 

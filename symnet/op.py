@@ -68,6 +68,8 @@ class Op:
         Whether its result is its operand's memory under another shape.
     is_costly : bool
         Whether an element takes so long that it should not be computed twice.
+    scatters : bool
+        Whether it adds contributions to zeros (see :meth:`contribution`) instead of answering element by element.
     is_activation : bool
         Whether it may end a fully connected layer, computed with it.
     """
@@ -79,6 +81,7 @@ class Op:
     is_lazy: bool = False
     is_view: bool = False
     is_costly: bool = False
+    scatters: bool = False
     is_activation: bool = False
 
     def __init__(self, name: str, family: str) -> None:
@@ -120,6 +123,14 @@ class Op:
     def element(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
         """Element `i` of the result as a scalar expression."""
         raise NotImplementedError(f"op {self.name} has no element rule")
+
+    def contributions(self, *shapes: Shape, **attrs: Any) -> Shape:
+        """Of an op that scatters: the shape of what is added, one element after the other in C order."""
+        raise NotImplementedError(f"op {self.name} scatters nothing")
+
+    def contribution(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> tuple[IndexTuple, Scalar]:
+        """Of an op that scatters: where contribution `i` is added in the result, and what it is."""
+        raise NotImplementedError(f"op {self.name} scatters nothing")
 
     def holds(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
         """Of an op that checks data: whether element `i` passes, as a bool."""

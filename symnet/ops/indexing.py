@@ -16,7 +16,7 @@ from ..operators import Operators
 from ..origin import Origin, here
 from ..scalar import Scalar
 from .movement import reshape, transpose
-from .slicing import Key, mask_refused, normal_key, normal_part, sliced
+from .slicing import WHOLE, Key, mask_refused, normal_key, normal_part, sliced
 
 
 def checked(indices: np.ndarray, size: int, wraps: bool = True) -> np.ndarray:
@@ -102,6 +102,8 @@ class Gather(Op):
 class ScatterAdd(Op):
     """Zeros of `shape` with slices of the operand added at indices along `axis`: the gradient of Gather."""
 
+    scatters = True
+
     def __init__(self) -> None:
         super().__init__("scatter_add", "indexing")
 
@@ -123,15 +125,18 @@ class ScatterAdd(Op):
     def grad(self, g: Any, y: Any, x: Any, indices: Any, *, axis: int, shape: Shape) -> tuple[Any, ...]:  # type: ignore[override]
         return apply(_gather, g, indices, axis=axis), None
 
-    def element(self, i: IndexTuple, g: Operand, indices: Operand, *, axis: int, shape: Shape) -> Scalar:  # type: ignore[override]
+    def contributions(self, g: Shape, indices: Shape, **attrs: Any) -> Shape:  # type: ignore[override]
+        return g
+
+    def contribution(  # type: ignore[override]
+        self, i: IndexTuple, g: Operand, indices: Operand, *, axis: int, shape: Shape
+    ) -> tuple[IndexTuple, Scalar]:
         place, rank = normalize_axis(axis, len(shape)), len(indices.shape)
-        axes = [(f"k{k}", n) for k, n in enumerate(indices.shape)]
-        where = tuple(Dim.named(name) if n != 1 else 0 for name, n in axes)
-        here = s.index(i[place]) if not isinstance(i[place], Scalar) else i[place]
-        value = g[(*i[:place], *where, *i[place + 1 :])]
-        hit = s.eq(indices[where], here)
-        added = s.select(hit, value, s.const(0, g.dtype))
-        return s.fold("add", axes, added) if rank else added
+        index = indices[i[place : place + rank]]
+        # What is outside adds nothing, nowhere else.
+        nearest = s.minimum(s.maximum(index, 0), s.index(shape[place] - 1))
+        value = s.select(s.eq(index, nearest), g[i], s.const(0, g.dtype))
+        return (*i[:place], s.as_size(nearest), *i[place + rank :]), value
 
 
 class OneHot(Op):
@@ -193,10 +198,11 @@ def _by_arrays(x: Any, *arrays: Any, key: Key) -> Any:
     full = _without_rest(key, len(x.shape))
     places = [k for k, part in enumerate(full) if part[0] in ("array", "int")]
     # Beside an array an integer is an array too; the slices and new axes are taken first.
-    basic = tuple(("slice", None, None, None) if k in places else part for k, part in enumerate(full))
+    basic = tuple(WHOLE if k in places else part for k, part in enumerate(full))
     given = iter(arrays)
     indices = [next(given) if full[k][0] == "array" else full[k][1] for k in places]
-    x = sliced(x, basic)
+    if any(part != WHOLE for part in basic):
+        x = sliced(x, basic)
     rank, first = len(x.shape), places[0]
     if places[-1] - first != len(places) - 1:
         # Apart from each other: what they choose comes first, as numpy has it.
@@ -216,7 +222,7 @@ def _without_rest(key: Key, rank: int) -> Key:
     used = sum(p[0] not in ("new", "rest") for p in key)
     if used > rank:
         raise ShapeError(f"{used} indices for a value of {rank} axes")
-    missing = (("slice", None, None, None),) * (rank - used)
+    missing = (WHOLE,) * (rank - used)
     if ("rest",) not in key:
         return (*key, *missing)
     if key.count(("rest",)) > 1:

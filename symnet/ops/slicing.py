@@ -17,6 +17,7 @@ from .movement import expand_dims
 
 # A key in normal form: ("int", i), ("slice", start, stop, step), ("new",), ("rest",), and ("array",) where one stands.
 Key = tuple[tuple[Any, ...], ...]
+WHOLE = ("slice", None, None, None)
 
 
 def normal_key(key: Any) -> Key:
@@ -234,7 +235,6 @@ _getitem, _embed = register(GetItem()), register(Embed())
 
 def sliced(x: Any, key: Key) -> Any:
     """Indexing without arrays; one that only adds axes is known by the name that rules know it by."""
-    whole = ("slice", None, None, None)
-    if ("new",) in key and ("rest",) not in key and set(key) <= {("new",), whole}:
+    if ("new",) in key and ("rest",) not in key and set(key) <= {("new",), WHOLE}:
         return expand_dims(x, tuple(k for k, part in enumerate(key) if part == ("new",)))
     return apply(_getitem, x, key=key)
