@@ -26,6 +26,7 @@ class Group(Protocol):
     kind: str
     domain: Shape
     nodes: list[Node]
+    inside: list[Any]
 
 
 def strides(shape: Shape) -> list[Size]:

@@ -7,7 +7,7 @@ memory, the parameter it updates where nothing reads the old value later, else a
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,74 @@ class Step:
 
 
 @dataclass
+class Window:
+    """What a step of a loop reads or writes of an array: the part that belongs to the step.
+
+    Attributes
+    ----------
+    base : str
+        The array's buffer, or a window of the loop around.
+    stride : size
+        Bytes from one step's part to the next.
+    """
+
+    base: str
+    stride: Size
+
+
+@dataclass
+class LoopStep:
+    """Steps that are repeated.
+
+    Attributes
+    ----------
+    name : str
+        Of its function.
+    length : size
+    is_reversed : bool
+        Whether the last part comes first.
+    steps : list of Step or LoopStep
+    windows : dict of str to Window
+        By the name of the buffer that stands for them in the steps.
+    own : set of str
+        The temporaries that live within one repetition.
+    """
+
+    name: str
+    length: Size
+    is_reversed: bool
+    steps: list[Step | LoopStep]
+    windows: dict[str, Window]
+    own: set[str]
+
+
+@dataclass
+class Scope:
+    """Where the body of a loop finds its inputs and puts its outputs.
+
+    Attributes
+    ----------
+    prefix : str
+        Of the names of its buffers.
+    inputs : dict of Node to Buffer
+    outputs : list of Buffer
+    """
+
+    prefix: str
+    inputs: dict[Node, Buffer]
+    outputs: list[Buffer]
+
+
+def every_step(steps: Sequence[Step | LoopStep]) -> Iterator[Step]:
+    """The kernels, those of loops included, in the order in which they stand."""
+    for step in steps:
+        if isinstance(step, LoopStep):
+            yield from every_step(step.steps)
+        else:
+            yield step
+
+
+@dataclass
 class Plan:
     """Everything that memory planning and emission need.
 
@@ -58,15 +126,17 @@ class Plan:
     steps : list of Step
         In the order they run.
     buffers : dict of str to Buffer
-    inputs, parameters, constants, results : list
-        Buffer names (constants with their arrays) in the order of the entry's table.
+    inputs, results : list of str
+        Buffer names, in the order of the entry's table.
+    parameters, constants : dict of str to Node
+        By buffer name, in that order.
     """
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step | LoopStep] = field(default_factory=list)
     buffers: dict[str, Buffer] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
-    parameters: list[Node] = field(default_factory=list)
-    constants: list[Node] = field(default_factory=list)
+    parameters: dict[str, Node] = field(default_factory=dict)
+    constants: dict[str, Node] = field(default_factory=dict)
     results: list[str] = field(default_factory=list)
 
 
@@ -76,8 +146,16 @@ def plan_kernels(graph: Graph, groups: Sequence[Group], target: Target) -> Plan:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, groups: Sequence[Group], target: Target) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        groups: Sequence[Group],
+        target: Target,
+        scope: Scope | None = None,
+        kernels: dict[Any, Kernel] | None = None,
+    ) -> None:
         self.graph, self.groups, self.target = graph, groups, target
+        self.scope, self.prefix = scope, scope.prefix if scope else ""
         self.plan = Plan()
         self.live = graph.live()
         self.group_of = {n: k for k, g in enumerate(groups) for n in g.nodes}
@@ -88,7 +166,8 @@ class _Planner:
         self.stored: dict[Node, Buffer] = {}
         self.late_copies: list[tuple[Buffer, Node]] = []
         self.in_place: dict[Node, Node] = {}
-        self.kernels: dict[Any, Kernel] = {}
+        # Those of loops and of the graph around them are shared.
+        self.kernels: dict[Any, Kernel] = {} if kernels is None else kernels
 
     def plan_all(self) -> Plan:
         self._leaves()
@@ -134,7 +213,7 @@ class _Planner:
             if node in self.group_of:
                 for reader in readers - {self.group_of[node]}:
                     before[reader].add(self.group_of[node])
-        checks = {k for k, g in enumerate(self.groups) if any(n.op.checks_data for n in g.nodes)}
+        checks = {k for k, g in enumerate(self.groups) if _checks_data(g)}
         urgent = _ancestors(checks, before)
         candidates = {v: p for p, v in self.graph.updates if self._may_store_in_place(p, v, urgent)}
         while True:
@@ -153,6 +232,8 @@ class _Planner:
         if value not in self.group_of or self.group_of[value] in urgent or parameter in self.copied:
             return False
         own = self.group_of[value]
+        if self.groups[own].kind == "loop":
+            return False
         alone = self.readers.get(value, set()) <= {own} and value not in self.graph.outputs
         twice = sum(v is value for _, v in self.graph.updates) > 1
         return alone and not twice and self._reads_same_element(parameter, self.groups[own])
@@ -170,18 +251,18 @@ class _Planner:
     # -- buffers -------------------------------------------------------------------------------
 
     def _leaves(self) -> None:
-        for node in self.graph.inputs:
-            self.plan.inputs.append(self._buffer(node, "input").name)
+        if self.scope:
+            self.stored.update(self.scope.inputs)
+        else:
+            self.plan.inputs += [self._buffer(node, "input").name for node in self.graph.inputs]
         for node in self.live:
             if node.op is PARAMETER:
-                self.plan.parameters.append(node)
-                self._buffer(node, "parameter")
+                self.plan.parameters[self._buffer(node, "parameter").name] = node
             elif node.op is CONSTANT and node.shape != ():
-                self.plan.constants.append(node)
-                self._buffer(node, "constant")
+                self.plan.constants[self._buffer(node, "constant").name] = node
 
     def _buffer(self, node: Node, space: str) -> Buffer:
-        return self._add(Buffer(f"n{node.index}", node.dtype, node.shape, space), node)
+        return self._add(Buffer(f"{self.prefix}n{node.index}", node.dtype, node.shape, space), node)
 
     def _add(self, buffer: Buffer, node: Node | None = None) -> Buffer:
         self.plan.buffers[buffer.name] = buffer
@@ -191,8 +272,7 @@ class _Planner:
 
     def _results_and_roots(self) -> None:
         for k, node in enumerate(self.graph.outputs):
-            result = Buffer(f"r{k}", node.dtype, node.shape, "result")
-            self.plan.results.append(result.name)
+            result = self._result(k, node)
             if node in self.group_of and node not in self.stored:
                 self._add(result, node)
             else:
@@ -221,10 +301,17 @@ class _Planner:
                 if node.op.checks_data and node not in self.stored:
                     self._buffer(node, "arena")
 
+    def _result(self, place: int, node: Node) -> Buffer:
+        """Where a result goes."""
+        if self.scope:
+            return self.scope.outputs[place]
+        self.plan.results.append(f"r{place}")
+        return Buffer(f"r{place}", node.dtype, node.shape, "result")
+
     def _keep_aside(self, value: Node) -> None:
         """A parameter whose new value is (a view of) another parameter's old one: copy it first."""
         if value not in self.stored or self.stored[value].space == "parameter":
-            aside = Buffer(f"aside{value.index}", value.dtype, value.shape, "arena")
+            aside = Buffer(f"{self.prefix}aside{value.index}", value.dtype, value.shape, "arena")
             self._add(aside)
             self.late_copies.insert(0, (aside, value))
             place = [k for k, (_, v) in enumerate(self.late_copies) if v is value and k > 0]
@@ -234,6 +321,9 @@ class _Planner:
     # -- lowering ------------------------------------------------------------------------------
 
     def _lower_group(self, group: Group) -> None:
+        if group.kind == "loop":
+            self._loop(group)
+            return
         stored = [n for n in group.nodes if n in self.stored]
         if not stored:
             return
@@ -248,6 +338,57 @@ class _Planner:
         if key not in self.kernels:
             self.kernels[key] = self._kernel(group, stored, formals)
         self._step(self.kernels[key], formals, self.graph.origin(group.nodes[-1]))
+
+    def _loop(self, group: Group) -> None:
+        """The body's kernels, repeated; a carry's memory is that of its last value."""
+        node, name = group.nodes[0], f"{self.prefix}loop{len(self.plan.steps)}_"
+        body, length = node.attrs["body"], node.attrs["length"]
+        results = {n.attrs["position"]: n for n in group.nodes}
+        inputs: dict[Node, Buffer] = {}
+        windows: dict[str, Window] = {}
+
+        def window(stem: str, base: Buffer, part: Node) -> Buffer:
+            size = product(part.shape) * max(s.BITS[part.dtype] // 8, 1)
+            windows[f"{name}{stem}"] = Window(base.name, size)
+            return Buffer(f"{name}{stem}", part.dtype, part.shape, "window")
+
+        for k, (leaf, first) in enumerate(zip(body.carries, node.inputs, strict=False)):
+            inputs[leaf] = self._memory_of(results.get(k), f"{name}c{k}", leaf.dtype, leaf.shape)
+            self._copy(inputs[leaf], first)
+        arrays = node.inputs[body.n_carries :]
+        for k, (leaf, array) in enumerate(zip(body.slices, arrays, strict=False)):
+            inputs[leaf] = window(f"x{k}", self._in_memory(array, f"{name}a{k}"), leaf)
+        for k, (leaf, value) in enumerate(zip(body.captured, arrays[body.n_slices :], strict=True)):
+            base = self._in_memory(value, f"{name}s{k}")
+            inputs[leaf] = Buffer(base.name, leaf.dtype, leaf.shape, base.space)
+        outputs = []
+        for k, y in enumerate(body.graph.outputs):
+            result = results.get(body.n_carries + k)
+            stack = self._memory_of(result, f"{name}y{k}", y.dtype, (length, *y.shape))
+            outputs.append(window(f"o{k}", stack, y))
+        inner = _Planner(body.graph, group.inside, self.target, Scope(name, inputs, outputs), self.kernels).plan_all()
+        self.plan.buffers.update(inner.buffers)
+        self.plan.constants.update(inner.constants)
+        own = {b.name for b in inner.buffers.values() if b.space == "arena"}
+        step = LoopStep(name, length, node.attrs["is_reversed"], inner.steps, windows, own)
+        self.plan.steps.append(step)
+
+    def _memory_of(self, result: Node | None, name: str, dtype: str, shape: Shape) -> Buffer:
+        """The buffer of a loop's result; a temporary where nobody reads it."""
+        if result is not None and result in self.stored:
+            return self.stored[result]
+        return self._add(Buffer(name, dtype, shape, "arena"), result)
+
+    def _in_memory(self, node: Node, name: str) -> Buffer:
+        """The buffer of a value; one that is computed by its readers is computed into a buffer of its own."""
+        viewed = node
+        while viewed.op.is_view:
+            viewed = viewed.inputs[0]
+        if viewed in self.stored:
+            return self.stored[viewed]
+        buffer = self._add(Buffer(name, node.dtype, node.shape, "arena"))
+        self._copy(buffer, node)
+        return buffer
 
     def _kernel(self, group: Group, stored: list[Node], formals: Formals) -> Kernel:
         view = Flattened.of(group) if group.kind == "map" else None
@@ -270,7 +411,7 @@ class _Planner:
         for buffer in kernel.buffers:
             if buffer.name not in formals.actual:
                 # Scratch memory that the lowering asked for, for this step alone.
-                name = f"{buffer.name}.{len(self.plan.steps)}"
+                name = f"{self.prefix}{buffer.name}.{len(self.plan.steps)}"
                 formals.actual[buffer.name] = self._add(Buffer(name, buffer.dtype, buffer.shape, "arena"))
             actual.append(formals.actual[buffer.name])
         self.plan.steps.append(Step(kernel, actual, origin, check, flag))
@@ -282,7 +423,7 @@ class _Planner:
         axes = [(f"k{axis}", size) for axis, size in enumerate(node.shape)]
         index = tuple(Dim.named(name) for name, _ in axes)
         passes = node.op.holds(index, *map(reader.operand, node.inputs), **node.attrs)
-        flag = self._add(Buffer(f"flag{node.index}", "bool", (), "arena"))
+        flag = self._add(Buffer(f"{self.prefix}flag{node.index}", "bool", (), "arena"))
         all_pass = s.fold("and", axes, passes) if axes else passes
         kernel = lower([], [Output(formals.of(flag), 0, all_pass)], formals.buffers(), self.target)
         self._step(kernel, formals, origin, node, flag.name)
@@ -323,6 +464,10 @@ class _Stored:
     """A value that is in a buffer already."""
 
     buffer: Buffer
+
+
+def _checks_data(group: Group) -> bool:
+    return any(n.op.checks_data for n in group.nodes) or any(map(_checks_data, group.inside))
 
 
 def _loops_over(shape: Shape) -> tuple[list[tuple[str, Size]], IndexTuple]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from symnet.dims import Size, at_most, evaluate, names, product
 from symnet.scalar import BITS
 
-from .kernels import Plan
+from .kernels import LoopStep, Plan, Step, Window
 
 ALIGNMENT = 64
 # What an open size is taken to be when orders are compared.
@@ -75,13 +75,41 @@ def plan_arena(plan: Plan) -> Arena:
 
 def lifetimes(plan: Plan) -> dict[str, tuple[Size, int, int]]:
     """The bytes, first step and last step of each arena buffer, in the order of their first steps."""
+    used, _ = _uses(plan.steps, {}, 0)
     found: dict[str, tuple[Size, int, int]] = {}
-    for number, step in enumerate(plan.steps):
-        for buffer in step.buffers:
-            if buffer.space == "arena":
-                size, first, _ = found.get(buffer.name) or (_bytes(buffer.shape, buffer.dtype), number, number)
-                found[buffer.name] = (size, first, number)
+    for name, (first, last) in sorted(used.items(), key=lambda item: item[1][0]):
+        buffer = plan.buffers[name]
+        if buffer.space == "arena":
+            found[name] = (_bytes(buffer.shape, buffer.dtype), first, last)
     return found
+
+
+def _uses(
+    steps: Sequence[Step | LoopStep], windows: Mapping[str, Window], now: int
+) -> tuple[dict[str, tuple[int, int]], int]:
+    """The first and last step that uses each buffer, counted from `now`; and the step after the last one.
+
+    What a loop uses beside its own temporaries is in use as long as the loop runs.
+    """
+    found: dict[str, tuple[int, int]] = {}
+
+    def use(name: str, first: int, last: int) -> None:
+        found[name] = (min(first, found[name][0]), max(last, found[name][1])) if name in found else (first, last)
+
+    for step in steps:
+        if isinstance(step, LoopStep):
+            inside, end = _uses(step.steps, {**windows, **step.windows}, now)
+            for name, (first, last) in inside.items():
+                use(name, first, last) if name in step.own else use(name, now, max(end - 1, now))
+            now = end
+            continue
+        for buffer in step.buffers:
+            name = buffer.name
+            while name in windows:
+                name = windows[name].base
+            use(name, now, now)
+        now += 1
+    return found, now
 
 
 def arrange(lives: Mapping[str, tuple[Size, int, int]]) -> Arena:

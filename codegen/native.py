@@ -18,7 +18,7 @@ from symnet.report import BufferRecord, MemoryReport
 
 from .call import Binding, InputSpec, ResultSpec, run
 from .jit import Loaded, compile_object, target_machine
-from .kernels import Group
+from .kernels import Group, every_step
 from .memory import lifetimes, lower_bound
 from .program import Assembly
 from .targets import Target
@@ -79,9 +79,9 @@ class NativeProgram:
             InputSpec(str(n.attrs["name"]), n.dtype, tuple(s if isinstance(s, int) else str(s) for s in n.shape))
             for n in self.graph.inputs
         )
-        names = [str(n.attrs["name"]) for n in plan.parameters]
+        names = [str(n.attrs["name"]) for n in plan.parameters.values()]
         memory = [self._parameters[name].storage for name in names]
-        memory += [aligned_copy(n.attrs["value"].array) for n in plan.constants]
+        memory += [aligned_copy(n.attrs["value"].array) for n in plan.constants.values()]
         updated = {str(p.attrs["name"]) for p, _ in self.graph.updates}
         return Binding(
             loaded.addresses["plan"],
@@ -133,12 +133,12 @@ class NativeProgram:
             lower_bound(lifetimes(self.assembly.plan), sizes),
             *fixed,
             self._result_bytes(sizes),
-            len(self.assembly.plan.steps),
+            len(list(every_step(self.assembly.plan.steps))),
             records,
         )
 
     def _buffers(self, sizes: Mapping[str, int]) -> Iterator[BufferRecord]:
-        steps = self.assembly.plan.steps
+        steps = list(every_step(self.assembly.plan.steps))
         for size, first, last in lifetimes(self.assembly.plan).values():
             yield BufferRecord(evaluate(size, sizes), first, last, str(steps[first].origin))
 
@@ -158,7 +158,7 @@ class NativeProgram:
     def _explained(self, status: int, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> Exception:
         """What a failed check on data was about, found by computing it again in numpy."""
         values = dict(zip(self.graph.inputs, arrays, strict=True))
-        for node in self.assembly.plan.parameters:
+        for node in self.assembly.plan.parameters.values():
             values[node] = self._parameters[str(node.attrs["name"])].storage
         node = self.assembly.checks[status - 1]
         try:
@@ -181,5 +181,5 @@ class NativeProgram:
         """The loop IR of every kernel, in the order they run."""
         return "\n\n".join(
             f"# {step.origin}\n# of {', '.join(b.name for b in step.buffers)}\n{step.kernel}"
-            for step in self.assembly.plan.steps
+            for step in every_step(self.assembly.plan.steps)
         )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 from symnet.dims import Dim
-from symnet.graph import Graph
+from symnet.graph import Graph, Node
 
 from .emit import called_functions, emit_function, emit_kernel
 from .frame import Frame
-from .kernels import Group, Plan, Step, plan_kernels
+from .indices import IndexWriter
+from .kernels import Group, LoopStep, Plan, Step, every_step, plan_kernels
 from .loops import Kernel, check
 from .memory import Arena, plan_arena
 from .targets import Target
@@ -17,6 +19,8 @@ from .targets import Target
 # Kernels called by one function of the entry.
 PART = 64
 ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }'
+# What every function of the entry is given; the parts of arrays that loops are at come behind.
+GIVEN = "ptr %buffers, ptr %frame, ptr %arena"
 
 
 class Assembly:
@@ -39,16 +43,18 @@ class Assembly:
         self.arena: Arena = plan_arena(self.plan)
         self.frame = Frame(graph, self.arena, target, max_bytes)
         self.dims = self.frame.dims
-        self.checks = [step.check for step in self.plan.steps if step.check is not None]
-        leaves = [f"n{n.index}" for n in [*self.plan.parameters, *self.plan.constants]]
+        self.checks: list[Node] = []
+        leaves = [*self.plan.parameters, *self.plan.constants]
         self.table = {name: k for k, name in enumerate([*self.plan.inputs, *leaves, *self.plan.results])}
         self.functions: dict[str, str] = {}
         self.emitted: dict[int, str] = {}
         self.text = self._text()
 
     def _text(self) -> str:
-        calls = [(step, self._function(step.kernel)) for step in self.plan.steps]
-        return "\n\n".join([*self._definitions(), *self._entry(calls), self.frame.text(), ATTRIBUTES, ""])
+        for step in every_step(self.plan.steps):
+            self._function(step.kernel)
+        parts = self._sequence("entry", self.plan.steps, [])
+        return "\n\n".join([*self._definitions(), *parts, self.frame.text(), ATTRIBUTES, ""])
 
     def _definitions(self) -> list[str]:
         called = sorted(called_functions("\n".join(self.functions)))
@@ -63,42 +69,76 @@ class Assembly:
             self.emitted[id(kernel)] = self.functions.setdefault(text, f"kernel{len(self.functions)}")
         return self.emitted[id(kernel)]
 
-    def _entry(self, calls: Sequence[tuple[Step, str]]) -> list[str]:
-        """The entry, in parts: LLVM's time grows faster than a function's length."""
-        checks = iter(range(1, len(self.checks) + 1))
-        numbered = [(step, function, next(checks) if step.check is not None else 0) for step, function in calls]
-        parts = [numbered[k : k + PART] for k in range(0, len(numbered), PART)]
-        texts = [self._part(f"part{k}", part) for k, part in enumerate(parts)]
-        lines = ["define i32 @entry(ptr %buffers, ptr %frame, ptr %arena) #0 {", "start:"]
-        for k in range(len(parts)):
-            lines += [
-                f"  %status{k} = call i32 @part{k}(ptr %buffers, ptr %frame, ptr %arena)",
-                f"  %ended{k} = icmp eq i32 %status{k}, 0",
-                f"  br i1 %ended{k}, label %go{k}, label %fail{k}",
-                f"fail{k}:",
-                f"  ret i32 %status{k}",
-                f"go{k}:",
-            ]
-        return [*texts, "\n".join([*lines, "  ret i32 0", "}"])]
+    def _sequence(self, name: str, steps: Sequence[Step | LoopStep], windows: list[str]) -> list[str]:
+        """The functions that run some steps, in parts: LLVM's time grows faster than a function's length."""
+        parts = [steps[k : k + PART] for k in range(0, len(steps), PART)]
+        texts: list[str] = []
+        calls = [f"{name}.part{k}" for k in range(len(parts))]
+        for call, part in zip(calls, parts, strict=True):
+            texts += self._part(call, part, windows)
+        linkage = "" if name == "entry" else "internal "
+        body = _Function(f"define {linkage}i32 @{name}({_parameters(windows)}) #0 {{", "start:")
+        for call in calls:
+            body.call(call, [GIVEN, *(f"ptr %{w}" for w in windows)])
+        return [*texts, body.text()]
 
-    def _part(self, name: str, calls: Sequence[tuple[Step, str, int]]) -> str:
-        lines = [f"define internal i32 @{name}(ptr %buffers, ptr %frame, ptr %arena) #0 {{", "start:"]
-        known: dict[str, str] = {}
-        for step, function, number in calls:
-            arguments = [self._pointer(b.name, known, lines) for b in step.buffers]
-            arguments += [self._size(d, known, lines) for d in step.kernel.dims]
-            lines.append(f"  call void @{function}({', '.join(arguments)})")
-            if number:
-                flag = self._pointer(step.flag, known, lines)
-                lines += [
-                    f"  %check.{number} = load i8, {flag}",
-                    f"  %passed.{number} = icmp ne i8 %check.{number}, 0",
-                    f"  br i1 %passed.{number}, label %go.{number}, label %fail.{number}",
-                    f"fail.{number}:",
-                    f"  ret i32 {number}",
-                    f"go.{number}:",
-                ]
-        return "\n".join([*lines, "  ret i32 0", "}"])
+    def _part(self, name: str, steps: Sequence[Step | LoopStep], windows: list[str]) -> list[str]:
+        texts: list[str] = []
+        body = _Function(f"define internal i32 @{name}({_parameters(windows)}) #0 {{", "start:")
+        known = {w: f"ptr %{w}" for w in windows}
+        for step in steps:
+            if isinstance(step, LoopStep):
+                texts += self._loop(step, windows)
+                body.call(step.name, [GIVEN, *(f"ptr %{w}" for w in windows)])
+                continue
+            arguments = [self._pointer(b.name, known, body.lines) for b in step.buffers]
+            arguments += [self._size(d, known, body.lines) for d in step.kernel.dims]
+            body.lines.append(f"  call void @{self._function(step.kernel)}({', '.join(arguments)})")
+            if step.check is not None:
+                self.checks.append(step.check)
+                body.require(self._pointer(step.flag, known, body.lines), len(self.checks))
+        return [*texts, body.text()]
+
+    def _loop(self, loop: LoopStep, windows: list[str]) -> list[str]:
+        """The function of a loop, which moves the windows and runs the steps as often as it has repetitions."""
+        inside = [*windows, *loop.windows]
+        texts = self._sequence(f"{loop.name}.body", loop.steps, inside)
+        body = _Function(f"define internal i32 @{loop.name}({_parameters(windows)}) #0 {{", "start:")
+        known = {w: f"ptr %{w}" for w in windows}
+        bases = {w: self._pointer(window.base, known, body.lines) for w, window in loop.windows.items()}
+        writer = IndexWriter(self.dims, self.target)
+        for place in range(len(self.dims)):
+            body.lines += [
+                f"  %d{place}.at = getelementptr i64, ptr %frame, i64 {place}",
+                f"  %d{place} = load i64, ptr %d{place}.at",
+            ]
+        length = writer.size(loop.length).ref
+        strides = {w: writer.size(window.stride).ref for w, window in loop.windows.items()}
+        body.lines += [
+            *writer.scopes[0].lines,
+            f"  %last = sub i64 {length}, 1",
+            "  br label %next",
+            "next:",
+            "  %step = phi i64 [ 0, %start ], [ %following, %repeat ]",
+            f"  %more = icmp slt i64 %step, {length}",
+            "  br i1 %more, label %run, label %done",
+            "run:",
+            f"  %place = {'sub i64 %last, %step' if loop.is_reversed else 'add i64 %step, 0'}",
+        ]
+        for w, base in bases.items():
+            body.lines += [
+                f"  %{w}.offset = mul i64 %place, {strides[w]}",
+                f"  %{w} = getelementptr i8, {base}, i64 %{w}.offset",
+            ]
+        body.call(f"{loop.name}.body", [GIVEN, *(f"ptr %{w}" for w in inside)])
+        body.lines += [
+            "  br label %repeat",
+            "repeat:",
+            "  %following = add i64 %step, 1",
+            "  br label %next",
+            "done:",
+        ]
+        return [*texts, body.text()]
 
     def _size(self, dim: str, known: dict[str, str], lines: list[str]) -> str:
         """A dim as an argument, loaded from the frame at its first use."""
@@ -133,3 +173,42 @@ class Assembly:
             lines.append(f"  %{name} = getelementptr i8, ptr %arena, i64 {text}")
         known[name] = f"ptr %{name}"
         return known[name]
+
+
+def _parameters(windows: Sequence[str]) -> str:
+    return ", ".join([GIVEN, *(f"ptr %{w}" for w in windows)])
+
+
+class _Function:
+    """The text of a function that gives a status, 0 where all it calls give 0."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = list(lines)
+        self.fresh = count()
+
+    def call(self, name: str, arguments: Sequence[str]) -> None:
+        """Call a function of a status, and give up where it is not 0."""
+        k = next(self.fresh)
+        self.lines += [
+            f"  %status{k} = call i32 @{name}({', '.join(arguments)})",
+            f"  %good{k} = icmp eq i32 %status{k}, 0",
+            f"  br i1 %good{k}, label %go{k}, label %fail{k}",
+            f"fail{k}:",
+            f"  ret i32 %status{k}",
+            f"go{k}:",
+        ]
+
+    def require(self, flag: str, status: int) -> None:
+        """Give up with a status where a flag is not set."""
+        k = next(self.fresh)
+        self.lines += [
+            f"  %flag{k} = load i8, {flag}",
+            f"  %good{k} = icmp ne i8 %flag{k}, 0",
+            f"  br i1 %good{k}, label %go{k}, label %fail{k}",
+            f"fail{k}:",
+            f"  ret i32 {status}",
+            f"go{k}:",
+        ]
+
+    def text(self) -> str:
+        return "\n".join([*self.lines, "  ret i32 0", "}"])

@@ -18,6 +18,7 @@ from .expand_composites import expand_composites
 from .fold_constants import fold_constants
 from .fold_linear import fold_linear_of_linear
 from .fuse_linear import fuse_linear
+from .loop_bodies import eliminate_dead_loop_parts
 from .simplify import simplify
 from .stabilize import stabilize
 
@@ -25,6 +26,7 @@ Pass = Callable[[Graph], Graph]
 
 PIPELINE: list[Pass] = [
     eliminate_dead_nodes,
+    eliminate_dead_loop_parts,
     stabilize,  # while softmax and its kin are still one node
     expand_composites,
     fold_constants,

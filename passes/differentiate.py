@@ -9,7 +9,10 @@ from symnet.errors import GradientError
 from symnet.graph import INPUT, Graph, Node
 from symnet.op import OPS, Composite, Op
 from symnet.ops.movement import broadcast_to, sum_to
+from symnet.ops.scan import siblings
 from symnet.origin import Origin
+
+from .differentiate_scan import loop_pullback
 
 
 def differentiate(
@@ -155,9 +158,15 @@ def _between(ys: Sequence[Node], wrt: Sequence[Node]) -> set[Node]:
 
 def _accumulate(graph: Graph, gradients: dict[Node, Node], path: set[Node], origin: Origin | None) -> None:
     """Fill in the gradient at every node of `path`, from those given backwards."""
+    loops = {nodes[0]: nodes for nodes in siblings(sorted(path, key=lambda n: n.index)).values()}
     for node in sorted(path, key=lambda n: n.index, reverse=True):
+        if node in loops:
+            # The first of a loop's results: whoever reads one of them has been visited.
+            for operand, share in loop_pullback(graph, loops[node], gradients, pullback, origin):
+                if operand in path:
+                    _add(gradients, operand, share)
         g = gradients.get(node)
-        if g is None or node.op.family == "leaf":
+        if g is None or node.op.family in ("leaf", "scan"):
             continue
         with graph.writing(graph.origin(node), *([origin] if origin else [])):
             for operand, contribution in zip(node.inputs, _contributions(graph, node, g), strict=True):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from symnet.dtype import Shape, normalize_axes
 from symnet.graph import Graph, Node
+from symnet.ops.scan import SCAN, Body
 
 # More nodes than this in one kernel make LLVM's time grow faster than the kernel.
 LIMIT = 48
@@ -26,16 +27,21 @@ class Group:
     kind : str
         "map": one value an element of `domain`. "fold": one reduction or contraction onto `domain`, and
         what follows it element by element. "rows": reductions along the last axis of `domain` and
-        what follows them, row by row. "scatter": contributions added to zeros.
+        what follows them, row by row. "scatter": contributions added to zeros. "loop": the results of a scan.
     domain : tuple of sizes
     nodes : list of Node
         In order of computation.
+    closed : bool
+        Whether nothing may join it.
+    inside : list of Group
+        Of a loop: the kernels of its body.
     """
 
     kind: str
     domain: Shape
     nodes: list[Node] = field(default_factory=list)
     closed: bool = False
+    inside: list[Group] = field(default_factory=list)
 
 
 def form_kernels(graph: Graph) -> list[Group]:
@@ -75,12 +81,16 @@ class _Former:
         self.materialized = materialized_views(graph)
         self.groups: list[Group] = []
         self.place: dict[Node, int] = {}
+        self.loops: dict[tuple[Body, tuple[Node, ...]], int] = {}
 
     def groups_in_order(self) -> list[Group]:
         for node in self.live:
             if node.op.family == "leaf" or node.op.is_view or is_lazy(node, self.materialized):
                 continue
-            self._assign(node)
+            if node.op is SCAN:
+                self._loop(node)
+            else:
+                self._assign(node)
         self._sink()
         return [g for g in self.groups if g.nodes]
 
@@ -108,6 +118,16 @@ class _Former:
             return
         self.place[node] = len(self.groups)
         self.groups.append(_started(node))
+
+    def _loop(self, node: Node) -> None:
+        """The results of one loop are one group."""
+        body = node.attrs["body"]
+        place = self.loops.setdefault((body, node.inputs), len(self.groups))
+        self.place[node] = place
+        if place < len(self.groups):
+            self.groups[place].nodes.append(node)
+        else:
+            self.groups.append(Group("loop", (), [node], closed=True, inside=form_kernels(body.graph)))
 
     def _joins(self, node: Node, group: Group, inside: list[tuple[Node, str]]) -> bool:
         if group.closed or node.op.checks_data or len(group.nodes) >= LIMIT or any(h == "view" for _, h in inside):

@@ -42,6 +42,7 @@ from .graph import Graph, Node
 from .ops import *  # noqa: F403
 from .ops import __all__ as _op_names
 from .passes import PIPELINE
+from .scan import scan
 
 __version__ = "0.1.0"
 
@@ -82,6 +83,7 @@ __all__ = [
     "jvp",
     "nn",
     "optim",
+    "scan",
     "value_and_grad",
     "vjp",
     *_op_names,

@@ -22,6 +22,7 @@ from .passes import PIPELINE, Pass
 from .passes.differentiate import derivatives
 from .passes.expand_composites import expand_composites
 from .passes.form_kernels import form_kernels
+from .passes.loop_bodies import everywhere
 from .passes.stabilize import stabilize_node
 from .reference import interpret
 from .report import MemoryReport, PassRecord, Report
@@ -109,9 +110,8 @@ def compile(
         report.passes[:0] = records
         if mode == "interpret":
             return InterpretedProgram(graph, tuple(types), parameters, report)
-        if any(n.op.family == "composite" for n in graph.live()):
-            # A pipeline of the user's own need not know of them; kernels are made of primitive ops.
-            graph = expand_composites(graph)
+        # A pipeline of the user's own need not know of composites; kernels are made of primitive ops.
+        graph = everywhere(expand_composites, graph)
         start = time.perf_counter()
         groups = form_kernels(graph)
         formed = (time.perf_counter() - start) * 1e3
@@ -132,7 +132,7 @@ def run_passes(graph: Graph, passes: Sequence[Pass], check: bool = False) -> tup
     report = Report()
     for step in passes:
         given, fired, start = graph, Counter(graph.fired), time.perf_counter()
-        graph = step(given)
+        graph = everywhere(step, given)
         elapsed = (time.perf_counter() - start) * 1e3
         name = getattr(step, "__name__", str(step))
         if not isinstance(graph, Graph):

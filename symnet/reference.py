@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from .dims import evaluate
 from .errors import SymnetError
 from .graph import CONSTANT, EXTENT, Graph, Node, bind_sizes, located
+from .ops.scan import SCAN, Body
 
 
 def run_nodes(
@@ -31,11 +33,33 @@ def run_nodes(
     """
     sizes = sizes or {}
     found = dict(values)
+    loops: dict[tuple[Body, tuple[Node, ...]], list[np.ndarray]] = {}
     with np.errstate(all="ignore"):
         for node in nodes:
-            if node not in found:
+            if node in found:
+                continue
+            if node.op is SCAN:
+                loop = (node.attrs["body"], node.inputs)
+                if loop not in loops:
+                    loops[loop] = _run_scan(node, [found[i] for i in node.inputs], sizes)
+                found[node] = loops[loop][node.attrs["position"]]
+            else:
                 found[node] = _answer(node, found, sizes)
     return found
+
+
+def _run_scan(node: Node, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
+    """Every result of a loop."""
+    body: Body = node.attrs["body"]
+    length = evaluate(node.attrs["length"], sizes)
+    carries, rest = list(arrays[: body.n_carries]), arrays[body.n_carries :]
+    stacks = [np.empty((length, *(evaluate(n, sizes) for n in y.shape)), y.dtype) for y in body.graph.outputs]
+    for step in reversed(range(length)) if node.attrs["is_reversed"] else range(length):
+        values = [*carries, *(x[step] for x in rest[: body.n_slices]), *rest[body.n_slices :]]
+        ys, carries = interpret(body.graph, dict(zip(body.graph.inputs, values, strict=True)), sizes)
+        for stack, y in zip(stacks, ys, strict=True):
+            stack[step] = y
+    return [*carries, *stacks]
 
 
 def _answer(node: Node, found: Mapping[Node, np.ndarray], sizes: Mapping[str, int]) -> np.ndarray:

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from . import dims
+from .build_loop import build_loop
 from .dims import Dim
 from .dtype import WEAK, Type, shape_text, storage, weak_dtype
 from .errors import DTypeError, ShapeError, SymnetError
@@ -16,11 +17,13 @@ from .gradient import REQUEST, GradientRequest, check_floating, check_seed, unco
 from .graph import EXTENT, INPUT, PARAMETER, Graph, Node, dtype_of, located, number_as
 from .op import OPS, Deferred, evaluate
 from .origin import Line, Origin
+from .scan import FORMAL, LOOP, Loop
 
 # Of a graph, the ys, the nodes to differentiate by, their seeds, whether forward, and the line that asked.
 Differentiate = Callable[[Graph, Sequence[Node], Sequence[Node], Sequence[Node], bool, Origin], list[Node | None]]
 Stabilize = Callable[[Graph, Node], Node]
 Number = int | float
+LEAVES = (INPUT, PARAMETER, FORMAL)
 PYTHON: dict[str, Callable[..., int]] = {
     "add": operator.add,
     "subtract": operator.sub,
@@ -71,20 +74,19 @@ def specialize(
         With the user's line.
     """
     graph = Graph()
-    builder = _Builder(graph, types, sizes, differentiate, stabilize)
+    builder = Builder(graph, types, sizes, differentiate, stabilize)
     graph.inputs = [builder.leaf(v) for v in inputs]
     graph.outputs = [builder.node(e) for e in outputs]
     for parameter, expr in updates:
         graph.updates.append((builder.leaf(parameter), builder.update(parameter, expr)))
-    graph.data_checks = [n for n in graph.live() if n.op.checks_data]
-    return graph.rewrite(_without_marks) if builder.marked else graph
+    return builder.finished()
 
 
 def _without_marks(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
     return inputs[0] if node.op is OPS["identity"] and node.attrs.get("mark") is not None else None
 
 
-class _Builder:
+class Builder:
     """Turns handles into nodes of one graph, each handle once, without recursion over operands."""
 
     def __init__(
@@ -94,10 +96,12 @@ class _Builder:
         sizes: Mapping[str, int],
         differentiate: Differentiate,
         stabilize: Stabilize,
+        given: Mapping[Expr, Node | Number | Dim] | None = None,
     ) -> None:
+        self.given = given or {}
         self.graph, self.types, self.sizes = graph, types, sizes
         self.differentiate, self.stabilize = differentiate, stabilize
-        self.memo: dict[Expr, Node | Number | Dim] = {}
+        self.memo: dict[Expr, Node | Number | Dim] = dict(self.given)
         self.marks: Mapping[Expr, tuple[int, ...]] = {}
         self.fresh = count()
         self.marked = False
@@ -105,6 +109,16 @@ class _Builder:
         self.weak: set[Expr] = set()
         self.origins: dict[Line, Origin] = {}
         self.answers: dict[GradientRequest, list[Node]] = {}
+        self.loops: dict[Loop, list[Node]] = {}
+
+    def nested(self, given: Mapping[Expr, Node | Number | Dim], graph: Graph) -> Builder:
+        """A builder of a graph inside this one, where some expressions are given."""
+        return Builder(graph, self.types, self.sizes, self.differentiate, self.stabilize, given)
+
+    def finished(self) -> Graph:
+        """The graph, when its roots are in place."""
+        self.graph.data_checks = [n for n in self.graph.live() if n.op.checks_data]
+        return self.graph.rewrite(_without_marks) if self.marked else self.graph
 
     def origin(self, expr: Expr) -> Origin:
         return self.origins.setdefault(expr.line, Origin((expr.line,)))
@@ -152,7 +166,7 @@ class _Builder:
     def _needs(self, expr: Expr) -> tuple[Expr, ...]:
         # A request with marks builds its own view of the expression; see `_answer`.
         if expr.op is REQUEST:
-            return tuple(e for e in expr.operands if e.op in (INPUT, PARAMETER))
+            return tuple(e for e in expr.operands if e.op in LEAVES)
         return expr.operands
 
     def _make(self, expr: Expr) -> Node | Number | Dim:
@@ -172,6 +186,14 @@ class _Builder:
                 except SymnetError as error:
                     raise located(error, REQUEST, self.origin(expr)) from None
             return self.answers[request][expr.attrs["position"]]
+        if expr.op is LOOP:
+            loop = expr.attrs["loop"]
+            if loop not in self.loops:
+                try:
+                    self.loops[loop] = build_loop(self, loop)
+                except SymnetError as error:
+                    raise located(error, LOOP, self.origin(expr)) from None
+            return self.loops[loop][expr.attrs["position"]]
         args = tuple(self.memo[o] for o in expr.operands)
         attrs = {k: _pinned(v, self.sizes) for k, v in expr.attrs.items()}
         if all(type(a) in (int, float) for a in args) and args:
@@ -208,7 +230,7 @@ class _Builder:
         Equal expressions are one node, but the gradient by one of two equal handles is its own: so
         `wrt` expressions on the way are marked, in a view of the graph made for this request.
         """
-        inner = [t for t in request.wrt if t.op not in (INPUT, PARAMETER)]
+        inner = [t for t in request.wrt if t.op not in LEAVES]
         view = self._view(inner) if inner else self
         ys, wrt = [view.node(y) for y in request.ys], [view.node(t) for t in request.wrt]
         for target, node in zip(request.wrt, wrt, strict=True):
@@ -231,7 +253,7 @@ class _Builder:
             raise unconnected_error(request, expr)
         return self.graph.apply(OPS["broadcast_to"], (self.graph.constant(0.0, node.dtype),), {"shape": node.shape})
 
-    def _seeds(self, request: GradientRequest, view: _Builder, nodes: Sequence[Node]) -> list[Node]:
+    def _seeds(self, request: GradientRequest, view: Builder, nodes: Sequence[Node]) -> list[Node]:
         seeds: list[Node] = []
         for expr, node, given in zip(request.seeded, nodes, request.seeds, strict=True):
             seed = self.graph.constant(1.0, node.dtype) if given is None else view.node(given)
@@ -241,8 +263,8 @@ class _Builder:
             )
         return seeds
 
-    def _view(self, inner: Sequence[Expr]) -> _Builder:
-        view = _Builder(self.graph, self.types, self.sizes, self.differentiate, self.stabilize)
+    def _view(self, inner: Sequence[Expr]) -> Builder:
+        view = self.nested(self.given, self.graph)
         # A mark of the view outside stays below: an inner gradient is differentiated by it in turn.
         view.marks = {**self.marks, **{e: (*self.marks.get(e, ()), next(self.fresh)) for e in inner}}
         view.fresh, self.marked = self.fresh, True

@@ -1,0 +1,159 @@
+"""The derivative of a loop: a loop backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from symnet.dtype import FLOATS, Type
+from symnet.graph import INPUT, Graph, Node
+from symnet.ops.movement import broadcast_to
+from symnet.ops.scan import Body, insert_scan, scan_result
+from symnet.origin import Origin
+
+Pullback = Callable[..., list[Node | None]]
+# What a step backwards takes from the step forwards; all else it computes again.
+KEPT = ("contraction", "reduction", "composite", "scan")
+
+
+def loop_pullback(
+    graph: Graph, results: Sequence[Node], gradients: Mapping[Node, Node], pullback: Pullback, origin: Origin | None
+) -> Iterator[tuple[Node, Node]]:
+    """Insert the gradient of a loop; gives its contributions to the loop's inputs.
+
+    The loop backwards carries the gradient by each carry, and by whatever is the same at every step; it
+    reads what the loop forwards stacked for it: the carries before each step, and results of products
+    and sums inside. Element-wise ops are computed again (checkpoints at every step: Griewank & Walther,
+    Evaluating Derivatives, 2008, ch. 12).
+
+    before:  h = scan(h0, x; h <- tanh(add(x, h)))
+    after:   dh0 = scan(dh, x, hs; d <- multiply(d, subtract(1.0, multiply(y, y)))) backwards, y = tanh(add(x, h))
+    """
+    by_position = {n.attrs["position"]: gradients[n] for n in results if n in gradients}
+    if not by_position:
+        return
+    first = results[0]
+    with graph.writing(graph.origin(first), *([origin] if origin else [])):
+        yield from _Backwards(graph, first, by_position, pullback).contributions()
+
+
+class _Backwards:
+    """One loop backwards."""
+
+    def __init__(self, graph: Graph, node: Node, given: Mapping[int, Node], pullback: Pullback) -> None:
+        self.graph, self.node, self.given = graph, node, given
+        self.body: Body = node.attrs["body"]
+        self.inner = Graph()
+        # The step forwards, as the step backwards sees it.
+        self.image: dict[Node, Node] = {}
+        self.inputs = self.body.graph.inputs
+        self._copy()
+        results = self.body.results
+        floats = [k for k, r in enumerate(results) if r.dtype in FLOATS and (k < self.body.n_carries or k in given)]
+        self.seeds = {k: self._leaf("seed", results[k].type, results[k]) for k in floats}
+        self.wrt = [n for n in self.inputs if n.dtype in FLOATS]
+        ys = [self.image[results[k]] for k in floats]
+        found = pullback(self.inner, ys, list(self.seeds.values()), [self.image[n] for n in self.wrt])
+        self.found = dict(zip(self.wrt, found, strict=True))
+
+    def _copy(self) -> None:
+        inner = self.inner
+        for node in self.body.graph.nodes:
+            with inner.writing(self.body.graph.origin(node)):
+                inputs = tuple(self.image[i] for i in node.inputs)
+                if node.op.family == "leaf":
+                    self.image[node] = inner.leaf(node.op, node.type, **node.attrs)
+                else:
+                    self.image[node] = inner.insert(node.op, inputs, node.attrs)
+
+    def _leaf(self, name: str, type: Type, of: Node) -> Node:
+        with self.inner.writing(self.body.graph.origin(of)):
+            return self.inner.leaf(INPUT, type, name=f"{name}{len(self.inner.nodes)}")
+
+    def contributions(self) -> Iterator[tuple[Node, Node]]:
+        body, inner = self.body, self.inner
+        carries = [n for n in body.carries if n.dtype in FLOATS]
+        slices = [n for n in body.slices if self.found.get(n) is not None]
+        same = [n for n in body.captured if self.found.get(n) is not None]
+        sums = [self._leaf("sum", n.type, n) for n in same]
+        starts = [self._start(k) for k, n in enumerate(body.carries) if n in carries]
+        starts += [broadcast_to(self.graph.constant(0.0, n.dtype), n.shape) for n in same]
+        for k, n in enumerate(body.carries):
+            if n in carries:
+                inner.updates.append((self.seeds[k], self._or_zeros(n)))
+        for leaf, n in zip(sums, same, strict=True):
+            inner.updates.append((leaf, self._or_zeros(n) + leaf))
+        inner.outputs = [self._or_zeros(n) for n in slices]
+        step, outside = self._closed()
+        back = insert_scan(
+            self.graph, step, [*starts, *outside], self.node.attrs["length"], not self.node.attrs["is_reversed"]
+        )
+        place = dict(zip(self.inputs, self.node.inputs, strict=True))
+        for n, result in zip([*carries, *same, *slices], back, strict=True):
+            yield place[n], result
+
+    def _start(self, position: int) -> Node:
+        """The gradient by a carry after the last step."""
+        carry = self.body.carries[position]
+        return self.given.get(position) or broadcast_to(self.graph.constant(0.0, carry.dtype), carry.shape)
+
+    def _or_zeros(self, node: Node) -> Node:
+        found = self.found.get(node)
+        if found is not None:
+            return found
+        with self.inner.writing(self.body.graph.origin(node)):
+            made: Node = broadcast_to(self.inner.constant(0.0, node.dtype), node.shape)
+        return made
+
+    def _closed(self) -> tuple[Body, list[Node]]:
+        """The body, with what it reads of the step forwards as inputs; and what these are outside."""
+        stacks: dict[Node, Node] = {self.seeds[k]: self.given[k] for k in self.seeds if k >= self.body.n_carries}
+        arrays = dict(zip(self.inputs, self.node.inputs, strict=True))
+        stacks.update({self.image[n]: arrays[n] for n in self.body.slices})
+        forward = {image: n for n, image in self.image.items()}
+        kept: dict[Node, Node] = {}
+        order: list[Node] = []
+        for node in self._live(forward):
+            if node in forward and (forward[node] in self.body.carries or node.op.family in KEPT):
+                kept[node] = self._stacked(forward[node])
+            order.append(node)
+        stacks.update(kept)
+        same = {self.image[n]: arrays[n] for n in self.body.captured}
+        carries = [p for p, _ in self.inner.updates]
+        self.inner.inputs = [*carries, *stacks, *same]
+        missing = set(self.inner.inputs).difference(order)
+        cut = _cut(self.inner, sorted([*order, *missing], key=lambda n: n.index), set(kept))
+        return Body(cut, len(carries), len(stacks)), [*stacks.values(), *same.values()]
+
+    def _live(self, forward: Mapping[Node, Node]) -> list[Node]:
+        """What the step backwards needs, without what lies behind kept values."""
+        needed = set(self.inner.roots())
+        for node in reversed(self.inner.nodes):
+            if node in needed and not (node in forward and node.op.family in KEPT):
+                needed.update(node.inputs)
+        return [n for n in self.inner.nodes if n in needed]
+
+    def _stacked(self, node: Node) -> Node:
+        """The values of a node of the step forwards, of all steps."""
+        attrs: dict[str, Any] = dict(self.node.attrs)
+        position = self.body.stacked(node)
+        return scan_result(self.graph, self.body, self.node.inputs, attrs["length"], attrs["is_reversed"], position)
+
+
+def _cut(graph: Graph, nodes: Sequence[Node], kept: set[Node]) -> Graph:
+    """A copy of some nodes of a graph, in which those that are kept outside are leaves."""
+    cut = Graph()
+    image: dict[Node, Node] = {}
+    for node in nodes:
+        with cut.writing(graph.origin(node)):
+            if node in kept and node.inputs:
+                image[node] = cut.leaf(INPUT, node.type, name=f"kept{node.index}")
+            elif node.op.family == "leaf":
+                image[node] = cut.leaf(node.op, node.type, **node.attrs)
+            else:
+                image[node] = cut.insert(node.op, tuple(image[i] for i in node.inputs), node.attrs)
+    cut.inputs = [image[n] for n in graph.inputs]
+    cut.outputs = [image[n] for n in graph.outputs]
+    cut.updates = [(image[p], image[v]) for p, v in graph.updates]
+    cut.checks = dict(graph.checks)
+    return cut

@@ -1,0 +1,189 @@
+"""`scan`: one native loop, equal to the loop in Python, forwards and backwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symnet as sn
+
+
+@pytest.fixture(params=["native", "interpret"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def rnn(x: Any, h: Any, w: Any) -> tuple[Any, Any]:
+    """tanh(h @ w + x), stacked twice."""
+
+    def step(h: Any, x: Any) -> tuple[Any, Any]:
+        h = sn.tanh(h @ w + x)
+        return h, h * 2.0
+
+    return sn.scan(step, h, x)  # type: ignore[no-any-return]
+
+
+def rnn_in_numpy(x: np.ndarray, h: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    ys = []
+    for each in x:
+        h = np.tanh(h @ w + each)
+        ys.append(h * 2)
+    return h, np.array(ys).reshape(len(x), *h.shape)
+
+
+def test_one_compilation_for_every_number_of_steps(mode: str) -> None:
+    rng = np.random.default_rng(0)
+    w = sn.Parameter(rng.normal(size=(3, 3)))
+    x, h = sn.Variable("x", ("steps", "batch", 3), "float64"), sn.Variable("h", ("batch", 3), "float64")
+    f = sn.compile(rnn(x, h, w), mode=mode)
+    for steps, batch in [(4, 2), (1, 1), (0, 3), (50, 5), (7, 0)]:
+        given = rng.normal(size=(steps, batch, 3)), rng.normal(size=(batch, 3))
+        for found, wanted in zip(f(*given), rnn_in_numpy(*given, w.value), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-14)
+    assert f.n_compiles == 1
+
+
+def test_gradients_of_every_kind_of_input(mode: str) -> None:
+    rng = np.random.default_rng(1)
+    point = rng.normal(size=(4, 2, 3)), rng.normal(size=(2, 3)), rng.normal(size=(3, 3))
+
+    def total(x: Any, h: Any, w: Any) -> Any:
+        last, ys = rnn(x, h, w)
+        return (last * last).sum() + sn.sin(ys).sum()
+
+    sn.check_grads(total, point, order=2, mode=mode)
+
+
+def test_a_training_step_is_one_call(mode: str) -> None:
+    rng = np.random.default_rng(2)
+    w = sn.Parameter(0.3 * rng.normal(size=(3, 3)))
+    x, h = sn.Variable("x", ("steps", "batch", 3), "float64"), sn.Variable("h", ("batch", 3), "float64")
+    loss = (rnn(x, h, w)[1] ** 2).mean()
+    step = sn.compile(loss, updates=sn.optim.SGD(lr=0.1)(loss, [w]), mode=mode)
+    given = rng.normal(size=(5, 2, 3)), rng.normal(size=(2, 3))
+    losses = [float(step(*given)) for _ in range(5)]
+    assert losses == sorted(losses, reverse=True) and len(set(losses)) == 5
+
+
+def test_structures_and_reverse(mode: str) -> None:
+    x, y = sn.Variable("x", ("n",), "float64"), sn.Variable("y", ("n", 2), "int64")
+
+    def step(carry: Any, each: Any) -> tuple[Any, Any]:
+        total, (low, count) = carry["total"], carry["rest"]
+        a, b = each["a"], each["b"]
+        return {"total": total + a * b.sum(), "rest": (sn.minimum(low, a), count + 1)}, [b * count, None]
+
+    first = {"total": 0.0, "rest": (np.float64(np.inf), 0)}
+    carry, ys = sn.scan(step, first, {"a": x, "b": y}, reverse=True)
+    assert set(carry) == {"total", "rest"} and ys[1] is None
+    f = sn.compile([carry["total"], *carry["rest"], ys[0]], mode=mode)
+    a, b = np.array([3.0, -1.0, 2.0]), np.arange(6).reshape(3, 2)
+    total, low, count, stack = f(a, b)
+    assert (float(total), float(low), int(count)) == (float((a * b.sum(1)).sum()), -1.0, 3)
+    np.testing.assert_array_equal(stack, b * np.array([2, 1, 0])[:, None])
+
+
+def test_open_shapes(mode: str) -> None:
+    x = sn.Variable("x")
+    total, sums = sn.scan(lambda s, e: (s + e, s + e), np.float64(0), x)
+    f = sn.compile([total, sums], mode=mode)
+    np.testing.assert_array_equal(f(np.arange(4.0))[1], [0, 1, 3, 6])
+    np.testing.assert_array_equal(f(np.arange(5.0))[1], [0, 1, 3, 6, 10])
+
+
+def test_length_without_arrays(mode: str) -> None:
+    x = sn.Variable("x", (), "float64")
+    last, powers = sn.scan(lambda p, _: (p * x, p), 1.0, None, length=5)
+    np.testing.assert_array_equal(sn.compile(powers, mode=mode)(2.0), [1, 2, 4, 8, 16])
+    assert float(sn.compile(sn.grad(last, x), mode=mode)(2.0)) == 5 * 2.0**4
+
+
+def test_loops_in_loops_and_gradients_inside(mode: str) -> None:
+    x = sn.Variable("x", ("n", "m"), "float64")
+
+    def row(total: Any, values: Any) -> tuple[Any, Any]:
+        inner, _ = sn.scan(lambda s, v: (s * 0.5 + v * v, None), total, values)
+        slope = sn.grad(sn.exp(inner * 0.1), inner)
+        return inner + slope, inner
+
+    last, rows = sn.scan(row, 0.0, x)
+    f = sn.compile([last, rows], mode=mode)
+    values = np.random.default_rng(3).normal(size=(3, 4))
+    total, found = 0.0, []
+    for each in values:
+        for v in each:
+            total = total * 0.5 + v * v
+        found.append(total)
+        total = total + 0.1 * np.exp(total * 0.1)
+    np.testing.assert_allclose(f(values)[1], found)
+    np.testing.assert_allclose(f(values)[0], total)
+    sn.check_grads(lambda x: sn.scan(row, 0.0, x)[0], values, mode=mode)
+
+
+def test_indices_inside_are_checked_before_anything_is_stored(mode: str) -> None:
+    table = sn.Parameter(np.arange(4.0))
+    i = sn.Variable("i", ("n",), "int64")
+    total, _ = sn.scan(lambda s, k: (s + table[k], None), 0.0, i)
+    f = sn.compile(total, updates={table: table + total}, mode=mode)
+    with pytest.raises(sn.IndexOutOfBounds, match="index 4"):
+        f(np.array([0, 4]))
+    np.testing.assert_array_equal(table.value, np.arange(4.0))
+    assert float(f(np.array([1, 3, 3]))) == 7.0
+
+
+def test_what_nobody_needs_is_dropped() -> None:
+    x = sn.Variable("x", ("n",), "float64")
+
+    def step(carry: Any, e: Any) -> tuple[Any, Any]:
+        a, b = carry
+        return (a + e, b * sn.exp(e)), (a, sn.sin(b))
+
+    (total, _), _ = sn.scan(step, (0.0, 1.0), x)
+    f = sn.compile(total)
+    assert float(f(np.ones(3))) == 3.0
+    assert "exp" not in f._latest.loops() and "sin" not in f._latest.loops()  # type: ignore[union-attr]
+
+
+def test_on_arrays_and_tensors() -> None:
+    total, sums = sn.scan(lambda s, e: (s + e, s + e), 0.0, np.arange(4.0))
+    assert float(total) == 6.0
+    np.testing.assert_array_equal(sums, [0, 1, 3, 6])
+    x = sn.eager.tensor(np.arange(3.0), requires_grad=True)
+    last, _ = sn.scan(lambda s, e: (s * 2.0 + e * e, None), sn.eager.tensor(0.0), x)
+    last.backward()
+    np.testing.assert_array_equal(x.grad, [0.0, 4.0, 4.0])
+
+
+X = sn.Variable("x", ("n", 3), "float32")
+BAD = [
+    (lambda: sn.scan(lambda c, e: (c[:2], None), np.zeros(3, "f"), X), ValueError, r"carry 0.*\(3,\).*\(2,\)"),
+    (lambda: sn.scan(lambda c, e: (c + np.float64(1), None), np.zeros(3, "f"), X), TypeError, "carry 0.*float32.*float64"),
+    (lambda: sn.scan(lambda c, e: c, np.zeros(3, "f"), X), TypeError, "expected two values"),
+    (lambda: sn.scan(lambda c, e: ((c, c), None), np.zeros(3, "f"), X), TypeError, "structure"),
+    (lambda: sn.scan(lambda c, e: (c, None), np.zeros(3, "f"), (X, sn.Constant(1.0))), ValueError, "no axis"),
+    (lambda: sn.scan(lambda c, e: (c, None), X), TypeError, "length="),
+    (lambda: sn.scan(lambda c, e: (c, None), X, length=2.5), TypeError, "length is 2.5"),
+    (
+        lambda: sn.scan(lambda c, e: (c, None), 0.0, (sn.Variable("a", (2,)), sn.Variable("b", (3,)))),
+        ValueError,
+        "2 and 3 steps",
+    ),
+]
+
+
+@pytest.mark.parametrize(("build", "error", "message"), BAD)
+def test_bad_bodies(build: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        build()
+    assert isinstance(caught.value, sn.SymnetError)
+    assert "test_scan.py" in str(caught.value)
+
+
+def test_sizes_that_differ_at_the_call(mode: str) -> None:
+    a, b = sn.Variable("a", ("n",), "float64"), sn.Variable("b", ("m",), "float64")
+    f = sn.compile(sn.scan(lambda s, e: (s + e[0] * e[1], None), 0.0, (a, b))[0], mode=mode)
+    assert float(f(np.ones(3), np.ones(3))) == 3.0
+    with pytest.raises(sn.ShapeError, match=r"given \(3,\); expected \(2,\)"):
+        f(np.ones(3), np.ones(2))
