@@ -17,7 +17,8 @@ LIMIT = 1 << 20
 def fold_constants(graph: Graph) -> Graph:
     """Evaluate what depends on constants alone, with the ops' numpy answers.
 
-    A broadcast stays: its readers broadcast for free, and many equal numbers are no better than one. An
+    A broadcast stays: its readers broadcast for free, and many equal numbers are no better than one. So do
+    positions: they are cheaper to count than to read. An
     op that refuses its operands (an index out of bounds) stays, to be refused at the call.
 
     before:  y = multiply(x, add(2.0, 3.0))
@@ -80,7 +81,7 @@ class _Folder:
 
 
 def _is_small(node: Node) -> bool:
-    if node.op.name == "broadcast_to" or not all(isinstance(n, int) for n in node.shape):
+    if node.op.name in ("broadcast_to", "positions") or not all(isinstance(n, int) for n in node.shape):
         return False
     return _bytes(node) <= max(LIMIT, sum(_bytes(i) for i in node.inputs))
 

@@ -13,7 +13,7 @@ Declare Variables and ops, compile, run:
     array([3., 3., 3.])
 """
 
-from . import data, eager, errors, nn, optim
+from . import data, eager, errors, nn, optim, random
 from .bench import benchmark
 from .check_gradients import check_grads
 from .compile import compile
@@ -86,5 +86,6 @@ __all__ = [
     "scan",
     "value_and_grad",
     "vjp",
+    "random",
     *_op_names,
 ]

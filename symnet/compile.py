@@ -12,11 +12,12 @@ import numpy as np
 from .codegen import cache as cache
 from .codegen.native import NativeProgram
 from .codegen.targets import find_target
+from .dims import names
 from .dtype import Type
-from .errors import ArgumentError, GraphError
+from .errors import ArgumentError, GraphError, ShapeError
 from .expr import Expr, Parameter, Variable, as_expr
 from .function import Function, Program
-from .graph import Graph, Node
+from .graph import Graph, Node, located
 from .origin import Origin
 from .passes import PIPELINE, Pass
 from .passes.differentiate import derivatives
@@ -54,7 +55,8 @@ def compile(
         list Variables that nothing needs.
     updates : dict or pairs of Parameter to Expr, optional
         New values of Parameters, computed from the old ones and stored after everything is computed,
-        all or none.
+        all or none. A Parameter with a `default_update` (the state of a `symnet.random.Generator`) gets
+        that where it is read and not among these.
     mode : {"native", "interpret"}
         Machine code, or numpy node by node.
     pipeline : sequence of passes, optional
@@ -96,6 +98,10 @@ def compile(
     if not roots and not pairs:
         raise ArgumentError("nothing to compile: give outputs, updates or both")
     found = leaves([*roots, *(e for _, e in pairs), *(p for p, _ in pairs)])
+    brought = _default_updates(found, pairs)
+    if brought:
+        pairs += brought
+        found = leaves([*found, *(e for _, e in brought)])
     variables = _inputs([v for v in found if isinstance(v, Variable)], inputs)
     parameters = {p.name: p for p in found if isinstance(p, Parameter)}
     passes = _passes(pipeline)
@@ -105,6 +111,7 @@ def compile(
         start, gradients = time.perf_counter(), _Gradients()
         given = dict(zip(variables, types, strict=True))
         graph = specialize(roots, variables, pairs, given, sizes, gradients, stabilize_node)
+        _require_bound(graph)
         records = gradients.records(graph, (time.perf_counter() - start) * 1e3)
         graph, report = run_passes(graph, passes, check)
         report.passes[:0] = records
@@ -237,6 +244,22 @@ def _update_pairs(updates: Any) -> list[tuple[Parameter, Expr]]:
             raise ArgumentError(f"{parameter} is updated twice")
         seen.add(parameter)
     return [(p, as_expr(e)) for p, e in pairs]
+
+
+def _require_bound(graph: Graph) -> None:
+    """Refuse a named size that no argument of the call has: nothing would say what it is."""
+    known = set(graph.dims())
+    for node in graph.live():
+        for name in (n for size in node.shape for n in names(size) if n not in known):
+            complaint = f"the size {name!r} is of no input; expected a Variable that has it among inputs="
+            raise located(ShapeError(complaint), node.op, graph.origin(node))
+
+
+def _default_updates(found: list[Expr], pairs: list[tuple[Parameter, Expr]]) -> list[tuple[Parameter, Expr]]:
+    """The updates that Parameters of a program bring themselves, for those that `pairs` does not update."""
+    given = {p for p, _ in pairs}
+    own = [(p, p.default_update) for p in found if isinstance(p, Parameter) and p not in given]
+    return [(p, new) for p, new in own if new is not None]
 
 
 def _inputs(needed: Sequence[Variable], listed: Sequence[Variable] | None) -> list[Variable]:

@@ -242,6 +242,9 @@ class Parameter(Expr):
     ----------
     storage : ndarray
         The memory that programs read and write; `value` is the way to it that checks.
+    default_update : Expr or None
+        The new value that every function which reads the Parameter gives it, unless `updates` of `compile` has
+        another. None (nearly always): it is left alone.
 
     Examples
     --------
@@ -252,9 +255,10 @@ class Parameter(Expr):
     array([2., 4.])
     """
 
-    __slots__ = ("name", "storage", "trainable")
+    __slots__ = ("default_update", "name", "storage", "trainable")
 
     def __init__(self, value: Any, name: str | None = None, trainable: bool = True) -> None:
+        self.default_update: Expr | None = None
         array = as_numbers(value, f"Parameter {name!r}" if name else "Parameter")
         self.storage = aligned_copy(array)
         self.name = _unique(name or "parameter")

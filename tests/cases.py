@@ -298,6 +298,17 @@ INDEXING = [
     Case("one_hot", lambda i: sn.one_hot(i, 5), ((7,),), INTS, domain=(0, 4), special=False, gradient=False),
 ]
 
+RANDOM = [
+    *(
+        Case("philox", lambda k, a, b, w=w: apply(OPS["philox"], k, a, b, word=w), shapes, ("int64",), gradient=False, label=f"philox-{w}-{n}")
+        for w in range(4)
+        for n, shapes in {"all": ((5, 7),) * 3, "one-key": ((), (3, 11), ()), "outer": ((4, 1), (1, 9), (9,))}.items()
+    ),
+    Case("positions", lambda n: apply(OPS["positions"], n, shape=(3, 1, 7)), ((),), ("int64",), gradient=False),
+    Case("positions", lambda n: apply(OPS["positions"], n, shape=()) + n, ((),), ("int64",), gradient=False, label="positions-one"),
+    Case("positions", lambda n: apply(OPS["positions"], n, shape=(0, 4)), ((),), ("int64",), gradient=False, label="positions-none"),
+]  # fmt: skip
+
 _LABELS = np.array([0, 3, 2, 2, 1])
 NETWORK = [
     *(
@@ -354,4 +365,4 @@ LOSSES = [
     Case("soft_nll", lambda z, p: sn.cross_entropy(z, sn.softmax(p), 0.1), ((5, 4), (5, 4)), label="cross_entropy-soft", **_ONCE),
 ]  # fmt: skip
 
-CASES: list[Case] = [*ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS, *MOVEMENT, *INDEXING, *NETWORK, *LOSSES]
+CASES: list[Case] = [*ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS, *MOVEMENT, *INDEXING, *RANDOM, *NETWORK, *LOSSES]

@@ -15,7 +15,7 @@ ORDER = [
     {"op", "operators", "numpy_protocol"},
     {"graph"},
     {"ops", "expr"},
-    {"reference", "show", "eager", "gradient", "arguments", "specialize", "scan", "build_loop", "nn", "data"},
+    {"reference", "show", "eager", "gradient", "arguments", "specialize", "scan", "build_loop", "nn", "data", "random"},
     {"passes", "codegen"},
     {"function", "compile"},
     {"derivatives", "check_gradients"},

@@ -159,7 +159,11 @@ def test_on_arrays_and_tensors() -> None:
 X = sn.Variable("x", ("n", 3), "float32")
 BAD = [
     (lambda: sn.scan(lambda c, e: (c[:2], None), np.zeros(3, "f"), X), ValueError, r"carry 0.*\(3,\).*\(2,\)"),
-    (lambda: sn.scan(lambda c, e: (c + np.float64(1), None), np.zeros(3, "f"), X), TypeError, "carry 0.*float32.*float64"),
+    (
+        lambda: sn.scan(lambda c, e: (c + np.float64(1), None), np.zeros(3, "f"), X),
+        TypeError,
+        "carry 0.*float32.*float64",
+    ),
     (lambda: sn.scan(lambda c, e: c, np.zeros(3, "f"), X), TypeError, "expected two values"),
     (lambda: sn.scan(lambda c, e: ((c, c), None), np.zeros(3, "f"), X), TypeError, "structure"),
     (lambda: sn.scan(lambda c, e: (c, None), np.zeros(3, "f"), (X, sn.Constant(1.0))), ValueError, "no axis"),

@@ -1,4 +1,4 @@
-"""Layers and losses, under PyTorch's names. Everything here is a composite of ops."""
+"""Layers, losses and first values of weights, under PyTorch's names. Everything here is a composite of ops."""
 
 from ..ops import (
     binary_cross_entropy,
@@ -14,6 +14,7 @@ from ..ops import (
     mse,
     nll_loss,
 )
+from . import init
 from .activations import (
     ELU,
     GELU,
@@ -30,6 +31,7 @@ from .activations import (
     Softplus,
     Softsign,
 )
+from .dropout import Dropout, dropout
 from .layers import Embedding, Flatten, Linear, Module, ReLU, Residual, Sequential, Sigmoid, Softmax, Tanh
 from .losses import (
     BCELoss,
@@ -52,6 +54,7 @@ __all__ = [
     "BCEWithLogitsLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "Dropout",
     "Embedding",
     "Flatten",
     "GroupNorm",
@@ -85,9 +88,11 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "cosine_similarity",
     "cross_entropy",
+    "dropout",
     "entropy",
     "hinge",
     "huber",
+    "init",
     "kl_div",
     "logloss",
     "mae",
