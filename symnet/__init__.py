@@ -13,7 +13,7 @@ Declare Variables and ops, compile, run:
     array([3., 3., 3.])
 """
 
-from . import data, eager, errors, nn, optim, random
+from . import data, eager, errors, nn, optim, random, train
 from .bench import benchmark
 from .check_gradients import check_grads
 from .compile import compile
@@ -22,6 +22,7 @@ from .derivatives import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .dims import Dim
 from .errors import (
     ArgumentError,
+    CheckpointError,
     CompileError,
     DTypeError,
     GradientError,
@@ -29,6 +30,7 @@ from .errors import (
     GraphError,
     IndexOutOfBounds,
     NegativeExponent,
+    NonFiniteLoss,
     OutOfMemory,
     OverflowInArgument,
     ShapeError,
@@ -49,6 +51,7 @@ __version__ = "0.1.0"
 __all__ = [
     "PIPELINE",
     "ArgumentError",
+    "CheckpointError",
     "CompileError",
     "Constant",
     "DTypeError",
@@ -63,6 +66,7 @@ __all__ = [
     "IndexOutOfBounds",
     "NegativeExponent",
     "Node",
+    "NonFiniteLoss",
     "OutOfMemory",
     "OverflowInArgument",
     "Parameter",
@@ -87,5 +91,6 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "random",
+    "train",
     *_op_names,
 ]

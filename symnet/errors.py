@@ -47,6 +47,14 @@ class OverflowInArgument(DTypeError, OverflowError):
     """A Python integer that does not fit the dtype it must become."""
 
 
+class NonFiniteLoss(SymnetError, ArithmeticError):
+    """A loss that is NaN or infinite, in training. The step that met it changed no Parameter."""
+
+
+class CheckpointError(SymnetError, ValueError):
+    """A checkpoint that cannot be read, or that is of another network. It has changed nothing."""
+
+
 class SymbolicUseError(SymnetError, TypeError):
     """A symbolic value used where only numbers make sense (`if v`, `len(v)`, `np.asarray(v)`)."""
 

@@ -7,6 +7,7 @@ quadratic on a chain of 50,000 nodes.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Iterable
@@ -25,6 +26,8 @@ _OURS = tuple(
 )
 # Programs that come with the library: their lines are a user's.
 _PROGRAMS = tuple(os.path.join(_HERE, program) for program in ("demo.py", "bench.py"))
+# Code between the library and itself: of dataclasses, imports, cached properties.
+_MACHINERY = ("<string>", "<frozen importlib._bootstrap>", functools.__file__)
 _is_ours: dict[str, bool] = {}
 
 
@@ -48,7 +51,7 @@ def here() -> Line:
         if ours is None:
             # dataclass and namedtuple code has names like "<string>"; a doctest's is "<doctest ...>".
             library = name.startswith(_OURS) and not name.endswith(_PROGRAMS)
-            ours = _is_ours[name] = library or name in ("<string>", "<frozen importlib._bootstrap>")
+            ours = _is_ours[name] = library or name in _MACHINERY
         if not ours or frame.f_back is None:
             return Line(name, frame.f_lineno)
         frame = frame.f_back

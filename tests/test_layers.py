@@ -19,7 +19,8 @@ ORDER = [
     {"passes", "codegen"},
     {"function", "compile"},
     {"derivatives", "check_gradients"},
-    {"optim", "bench", "demo", "cli", "__init__", "__main__"},
+    {"optim", "train"},
+    {"sklearn", "bench", "demo", "cli", "__init__", "__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 

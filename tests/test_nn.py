@@ -212,25 +212,30 @@ def test_state_goes_out_and_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "error"),
+    ("change", "error", "message"),
     [
-        ({"last": np.ones(3)}, sn.ArgumentError),
-        ({"last": np.array(0.5)}, sn.DTypeError),
-        ({"last": "no"}, sn.ArgumentError),
-        ({"unknown": 1}, sn.ArgumentError),
+        ({"last": np.ones(3)}, sn.ArgumentError, r"'last' has shape \(3,\) \(float64\); expected \(\) \(int32\)"),
+        ({"last": np.array(0.5)}, sn.DTypeError, "'last' is float64, .* int32"),
+        ({"last": "no"}, sn.ArgumentError, "'last': expected numbers"),
+        ({"last": 2**40}, sn.OverflowInArgument, "'last': .* int32"),
+        ({"unknown": 1}, sn.ArgumentError, "unknown"),
     ],
 )
-def test_a_state_that_does_not_fit_changes_nothing(change: dict[str, Any], error: type[Exception]) -> None:
+def test_a_state_that_does_not_fit_changes_nothing(
+    change: dict[str, Any], error: type[Exception], message: str
+) -> None:
     class Two(sn.nn.Module):
         def __init__(self) -> None:
-            self.first, self.last = sn.Parameter(1.0), sn.Parameter(2)
+            self.first, self.last = sn.Parameter(1.0), sn.Parameter(np.int32(2))
 
     module = Two()
-    with pytest.raises(error):
+    with pytest.raises(error, match=message):
         module.load_state_dict({"first": 5.0, "last": 3, **change})
     assert {n: v.item() for n, v in module.state_dict().items()} == {"first": 1.0, "last": 2}
     with pytest.raises(sn.ArgumentError, match="lacks"):
         module.load_state_dict({"first": 5.0})
+    with pytest.raises(sn.ArgumentError, match="list; expected a dict"):
+        module.load_state_dict([1.0, 2])  # type: ignore[arg-type]
 
 
 def test_training_and_inference() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import ops
 from ..dtype import FLOATS, dtype_name
 from ..errors import ArgumentError, DTypeError
-from ..expr import Parameter, as_numbers
+from ..expr import Parameter, as_numbers, check_fits
 from ..op import OPS, apply
 from ..ops.indexing import check_index
 
@@ -74,24 +74,33 @@ class Module:
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Set all Parameters; all or none.
 
+        Parameters
+        ----------
+        state : dict of str to array
+            What `state_dict` gives.
+
         Raises
         ------
         ArgumentError
-            A name is missing or unknown, or a shape differs.
+            It is no dict, a name is missing or unknown, or a shape differs.
         DTypeError
             Numbers do not cast safely to a Parameter's dtype.
+
+        Examples
+        --------
+        >>> import symnet as sn
+        >>> one, two = sn.nn.Linear(2, 3), sn.nn.Linear(2, 3)
+        >>> two.load_state_dict(one.state_dict())
+        >>> bool((one.weight.value == two.weight.value).all())
+        True
         """
+        if not isinstance(state, Mapping):
+            raise ArgumentError(f"the state is {type(state).__name__}; expected a dict of names to arrays")
         parameters = self.named_parameters()
-        if set(state) != set(parameters):
-            missing, unknown = sorted(set(parameters) - set(state)), sorted(set(state) - set(parameters))
+        missing, unknown = [n for n in parameters if n not in state], [n for n in state if n not in parameters]
+        if missing or unknown:
             raise ArgumentError(f"the state lacks {missing} and has unknown {unknown}")
-        arrays = {name: as_numbers(state[name], name) for name in parameters}
-        for name, parameter in parameters.items():
-            array, held = arrays[name], parameter.value
-            if array.shape != held.shape:
-                raise ArgumentError(f"{name} has shape {array.shape}, expected {held.shape}")
-            if not np.can_cast(array.dtype, held.dtype, "same_kind"):
-                raise DTypeError(f"{name} is {array.dtype}, which does not cast safely to {held.dtype}")
+        arrays = {name: _fitting(name, state[name], p.value) for name, p in parameters.items()}
         for name, parameter in parameters.items():
             parameter.value = arrays[name]
 
@@ -119,6 +128,18 @@ def floating_name(whose: str, dtype: Any) -> str:
     if name not in FLOATS:
         raise DTypeError(f"{whose} with dtype {name}: expected one of {', '.join(FLOATS)}")
     return name
+
+
+def _fitting(name: str, value: Any, held: np.ndarray) -> np.ndarray:
+    """A state's entry in the shape and dtype of the numbers that it replaces."""
+    whose = f"the state's {name!r}"
+    array = as_numbers(value, whose)
+    if array.shape != held.shape:
+        raise ArgumentError(f"{whose} has shape {array.shape} ({array.dtype}); expected {held.shape} ({held.dtype})")
+    if not np.can_cast(array.dtype, held.dtype, "same_kind"):
+        raise DTypeError(f"{whose} is {array.dtype}, which does not cast safely to the Parameter's {held.dtype}")
+    check_fits(array, held.dtype.name, whose)
+    return array.astype(held.dtype)
 
 
 class Linear(Module):
