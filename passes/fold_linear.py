@@ -19,10 +19,18 @@ def fold_linear_of_linear(graph: Graph) -> Graph:
                stays not finite.
     Terminates: one round; every matmul only moves its constant into the one before it.
     Pays if the new matrix has fewer elements than those that need no longer be read.
+
+    The next layer's own constant row is added to c, so that it too may stand before a third layer:
+
+    before:  z = add(add(matmul(x, A), c), b2)             A, c, b2 constant
+    after:   z = add(matmul(x, A), d)                      d = c + b2, computed now
     """
     users, roots = graph.users(), set(graph.roots())
 
     def rule(new: Graph, node: Node, inputs: tuple[Node, ...]) -> Node | None:
+        if node.op.name == "add":
+            alone = len(users[node.inputs[0]]) == 1 and node.inputs[0] not in roots
+            return _one_shift(new, *inputs) if alone else None
         if node.op.name != "matmul" or not _is_matrix(inputs[1]) or inputs[0].ndim < 2:
             return None
         inner, shift = _affine(inputs[0])
@@ -64,6 +72,22 @@ def _affine(node: Node) -> tuple[Node | None, Node | None]:
     if node.op.name == "matmul" and _is_matrix(node.inputs[1]) and node.inputs[0].ndim >= 2:
         return node, shift
     return None, None
+
+
+def _one_shift(graph: Graph, left: Node, right: Node) -> Node | None:
+    """``(x @ A + c) + b`` as ``x @ A + (c + b)``."""
+    product, shift = _affine(left)
+    if product is None or shift is None or right.op is not CONSTANT or right.type != shift.type:
+        return None
+    assert shift.literal is not None and right.literal is not None
+    with np.errstate(all="ignore"):
+        total = shift.literal + right.literal
+    if not np.isfinite(total).all():
+        return None
+    graph.fired["one-shift"] += 1
+    with graph.writing(graph.origin(left), graph.origin(right)):
+        made: Node = product + graph.constant(total, right.dtype)
+    return made
 
 
 def _product(graph: Graph, left: Node, right: Node) -> Node:

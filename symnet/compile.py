@@ -24,7 +24,7 @@ from .passes.differentiate import derivatives
 from .passes.expand_composites import expand_composites
 from .passes.form_kernels import form_kernels
 from .passes.loop_bodies import everywhere
-from .passes.stabilize import stabilize_node
+from .passes.stabilize import stabilize, stabilize_node
 from .reference import interpret
 from .report import MemoryReport, PassRecord, Report
 from .specialize import leaves, specialize
@@ -60,7 +60,8 @@ def compile(
     mode : {"native", "interpret"}
         Machine code, or numpy node by node.
     pipeline : sequence of passes, optional
-        Default: ``symnet.passes.PIPELINE``.
+        Default: ``symnet.passes.PIPELINE``. Without ``symnet.passes.stabilize`` formulas stay as they are
+        written, before gradients are taken of them too.
     target : str, optional
         "host", "avx512", "avx2" or "portable".
     check : bool
@@ -105,12 +106,13 @@ def compile(
     variables = _inputs([v for v in found if isinstance(v, Variable)], inputs)
     parameters = {p.name: p for p in found if isinstance(p, Parameter)}
     passes = _passes(pipeline)
+    stable = stabilize_node if stabilize in passes else _as_written
     processor = find_target(target)
 
     def build(types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
         start, gradients = time.perf_counter(), _Gradients()
         given = dict(zip(variables, types, strict=True))
-        graph = specialize(roots, variables, pairs, given, sizes, gradients, stabilize_node)
+        graph = specialize(roots, variables, pairs, given, sizes, gradients, stable)
         _require_bound(graph)
         records = gradients.records(graph, (time.perf_counter() - start) * 1e3)
         graph, report = run_passes(graph, passes, check)
@@ -223,6 +225,11 @@ class _Gradients:
             done = {"gradient": self.requests}
             records.append(PassRecord("differentiate", declared, len(graph.nodes), self.milliseconds, done))
         return records
+
+
+def _as_written(graph: Graph, node: Node) -> Node:
+    """The form of a node just inserted, where nothing is to be stabilised."""
+    return node
 
 
 def _passes(pipeline: Any) -> list[Pass]:

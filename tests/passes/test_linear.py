@@ -69,6 +69,35 @@ def test_a_deep_chain_of_constants_becomes_one() -> None:
     assert sum(n.op.name == "matmul" for n in after.nodes) == 1
 
 
+def test_a_deep_chain_of_layers_with_biases_becomes_one() -> None:
+    graph, (x,) = new_graph(x=("float64", (Dim.named("n"), 5)))
+    y: Any = x
+    for w, b in zip(constants(graph, *[(5, 5)] * 4), constants(graph, *[(5,)] * 4), strict=True):
+        y = op("matmul", y, w) + b
+    graph.outputs = [y]
+    after = eliminate_dead_nodes(fold_linear_of_linear(graph))
+    after.check()
+    assert text(after) == ["%0 = matmul(x, <25 numbers>)", "%1 = add(%0, <5 numbers>)", "return %1"]
+    values = {"x": np.random.default_rng(1).normal(size=(7, 5))}
+    np.testing.assert_allclose(run(graph, values, {"n": 7})[0], run(after, values, {"n": 7})[0], rtol=1e-10)
+
+
+def test_constant_rows_whose_sum_overflows_stay_apart() -> None:
+    graph, (x,) = new_graph(x=("float64", (3, 4)))
+    (w,) = constants(graph, (4, 4))
+    row = graph.constant(np.full(4, 1e308), "float64")
+    graph.outputs = [(op("matmul", x, w) + row) + row]
+    assert not fold_linear_of_linear(graph).fired
+
+
+def test_a_shifted_product_that_is_read_elsewhere_stays() -> None:
+    graph, (x,) = new_graph(x=("float64", (3, 4)))
+    w, b, c = constants(graph, (4, 4), (4,), (4,))
+    shifted = op("matmul", x, w) + b
+    graph.outputs = [shifted + c, shifted]
+    assert not fold_linear_of_linear(graph).fired
+
+
 def layer(activation: str | None, swapped: bool = False) -> tuple[Graph, Node, Node]:
     graph, (x, w, b) = new_graph(x=("float64", (Dim.named("n"), 3)), w=("float64", (3, 4)), b=("float64", (4,)))
     product = op("matmul", x, w)

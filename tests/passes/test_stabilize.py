@@ -127,3 +127,17 @@ def test_no_elements_stay_as_written() -> None:
     graph, (x,) = new_graph(x=("float64", (0,)))
     graph.outputs = [op("log", op("sum", op("exp", x), axis=None, keepdims=False))]
     assert run(stabilize(graph), {"x": np.zeros(0)})[0] == -np.inf
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_without_the_pass_formulas_stay_as_written(mode: str) -> None:
+    x = sn.Variable("x", shape=(2,), dtype="float64")
+    p = sn.exp(x) / sn.sum(sn.exp(x))
+    outputs = [p, sn.grad(p[0], x)]
+    with np.errstate(all="ignore"):
+        plain = sn.compile(outputs, mode=mode, pipeline=[step for step in sn.PIPELINE if step is not stabilize])
+        assert all(np.isnan(found).any() for found in plain(np.array([1000.0, 0.0])))
+        for found, expected in zip(plain(np.zeros(2)), ([0.5, 0.5], [0.25, -0.25]), strict=True):
+            np.testing.assert_allclose(found, expected)
+    for found, expected in zip(sn.compile(outputs, mode=mode)(np.array([1000.0, 0.0])), ([1, 0], [0, 0]), strict=True):
+        np.testing.assert_array_equal(found, expected)
