@@ -120,7 +120,8 @@ class _Lowering(Strips, Sweeps):
         values = [o.value for o in self.outputs]
         schedule = choose(self.domain, values, [o.address for o in self.outputs], self.folds, self.target)
         if schedule.horizontal:
-            return self.around(self.domain, {}, lambda at: self._horizontal(schedule, at))
+            around = [(n, size) for n, size in self.domain if n != schedule.row]
+            return self.around(around, {}, lambda at: self._horizontal(schedule, at))
         return self._vertical(schedule)
 
     def _vertical(self, schedule: Schedule) -> list[Statement]:
@@ -150,16 +151,32 @@ class _Lowering(Strips, Sweeps):
         return pieces
 
     def _horizontal(self, schedule: Schedule, at: dict[str, Size]) -> list[Statement]:
-        """Folds over one axis (others around it), the lanes counting that axis; then the stores."""
-        assert schedule.vector is not None
+        """Folds over one axis (others around it), the lanes counting that axis, for rows at once; then the stores."""
+        pieces: list[Statement] = []
+        for n_rows, row_loop in self.row_pieces(schedule, dict(self.domain)):
+            spots = [at]
+            if row_loop is not None:
+                spots = [{**at, str(schedule.row): Dim.named(row_loop.index) + r} for r in range(n_rows)]
+            pieces += inside_loop(row_loop, self._folds_of_rows(schedule, spots))
+        return pieces
+
+    def _folds_of_rows(self, schedule: Schedule, spots: Sequence[dict[str, Size]]) -> list[Statement]:
         statements: list[Statement] = []
         known: dict[Scalar, Scalar] = {}
         by_axes: dict[Axes, list[Scalar]] = {}
-        for fold in self.folds:
-            by_axes.setdefault(fold.payload.axes, []).append(fold)
+        for spot in spots:
+            for fold in replace(self.folds, spot, {}):
+                group = by_axes.setdefault(fold.payload.axes, [])
+                group += [] if fold in group else [fold]
         for axes, folds in by_axes.items():
-            statements += self.across(axes, folds, at, known, schedule)
-        return statements + self.stores(at, known, self.outputs)
+            statements += self.across(axes, folds, {}, known, schedule)
+        for spot in spots:
+            values = replace(replace([o.value for o in self.outputs], spot, {}), {}, known)
+            statements += [
+                Store(o.buffer.name, substitute(o.address, spot), value)
+                for o, value in zip(self.outputs, values, strict=True)
+            ]
+        return statements
 
     def _rows(self) -> list[Statement]:
         """Several levels of folds along one axis: a sweep for each, row by row."""

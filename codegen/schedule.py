@@ -67,7 +67,7 @@ def choose(
         best = min(best, (cost / _fill(size, lanes), name, False), key=lambda item: item[0])
     for name, size in _horizontal_axes(folds):
         cost = sum(_cost(x.payload[1][0], name, lanes) for x in loads) + 2 * len(addresses)
-        best = min(best, (cost / _fill(size, lanes) + 1, name, True), key=lambda item: item[0])
+        best = min(best, (cost / _fill(size, lanes) + _meeting(folds, lanes), name, True), key=lambda item: item[0])
     vector, horizontal = best[1], best[2]
     if vector is None:
         return Schedule(None, 1)
@@ -75,7 +75,9 @@ def choose(
     words = max(len(postorder(list(values))), 1)
     if horizontal:
         size = dict(_horizontal_axes(folds))[vector]
-        return Schedule(vector, lanes, _vectors(size, lanes, 4, words), horizontal=True)
+        vectors = _vectors(size, lanes, 4, words)
+        row, rows = _horizontal_rows(domain, vector, folds, max(1, LARGEST_BODY // (words * vectors)), target)
+        return Schedule(vector, lanes, vectors, row, rows, horizontal=True)
     row = _row(domain, vector, folds)
     vectors = _vectors(sizes[vector], lanes, target.tile_vectors if folds else 2, words)
     rows = 1
@@ -201,6 +203,24 @@ def _cost(address: Size, name: str, lanes: int, repeated: Mapping[str, int] | No
     return 2.0 * lanes if step is None or rows <= 1 else 1.0 + 2.0 * lanes / rows
 
 
+def _horizontal_rows(
+    domain: Axes, vector: str, folds: Sequence[Scalar], most: int, target: Target
+) -> tuple[str | None, int]:
+    """Rows that share a load of vectors in folds over several axes; in one over a single axis each has its own."""
+    row = _row(domain, vector, folds) if all(len(f.payload.axes) > 1 for f in folds) else None
+    if row is None:
+        return None, 1
+    extent = dict(domain)[row]
+    rows = min(most, target.tile_rows, extent) if isinstance(extent, int) else min(most, target.tile_rows)
+    return (row, rows) if rows > 1 else (None, 1)
+
+
+def _meeting(folds: Sequence[Scalar], lanes: int) -> float:
+    """What it costs, for each vector of a fold, that the lanes meet at its end: much in a fold of few elements."""
+    elements = prod(n if isinstance(n, int) else TYPICAL for _, n in folds[0].payload.axes)
+    return 8.0 * lanes / max(elements, 1) if elements < lanes else 1.0
+
+
 def _fill(size: Size, lanes: int) -> float:
     """The share of lanes that do work."""
     extent = size if isinstance(size, int) else TYPICAL
@@ -213,10 +233,15 @@ def _vectors(size: Size, lanes: int, most: int, words: int) -> int:
 
 
 def _row(domain: Axes, vector: str, folds: Sequence[Scalar]) -> str | None:
-    """A domain index that some load inside the folds does not depend on: its rows share that load."""
+    """A domain index that some load inside the folds does not depend on: its rows share that load.
+
+    Best is one whose rows share a load of vectors: what they do not share is then one number each.
+    """
     loads = [x for x in postorder([f.args[0] for f in folds]) if x.op == "load"]
+    best: tuple[int, str | None] = (-1, None)
     for name, size in reversed(domain):
-        still = [stride(x.payload[1][0], name) == 0 for x in loads]
-        if name != vector and size != 1 and any(still) and not all(still):
-            return name
-    return None
+        still = [x for x in loads if stride(x.payload[1][0], name) == 0]
+        if name != vector and size != 1 and still and len(still) < len(loads):
+            shared = sum(stride(x.payload[1][0], vector) != 0 for x in still)
+            best = max(best, (shared, name), key=lambda item: item[0])
+    return best[1]

@@ -30,6 +30,19 @@ class Sweeps(Tiling):
         stores: Sequence[Output],
     ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
         """One pass along an axis in vectors: carries the folds, makes the stores on the way."""
+        statements, totals = self._in_lanes(axis, folds, at, known, schedule, stores)
+        return statements, {f: _over_lanes(f, total, schedule) for f, total in totals.items()}
+
+    def _in_lanes(
+        self,
+        axis: tuple[str, Size],
+        folds: Sequence[Scalar],
+        at: dict[str, Size],
+        known: dict[Scalar, Scalar],
+        schedule: Schedule,
+        stores: Sequence[Output],
+    ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
+        """The same with a vector of partial results for each fold."""
         name, size = axis
         statements: list[Statement] = []
         parts: dict[Scalar, list[Scalar]] = {f: [identity(f.payload.kind, f.dtype)] * schedule.vectors for f in folds}
@@ -57,7 +70,7 @@ class Sweeps(Tiling):
             total = parts[fold][0]
             for part in parts[fold][1:]:
                 total = total if part.op == "const" else combine(kind, total, part)
-            results[fold] = s.make("horizontal", (total,), fold.dtype, kind) if schedule.lanes > 1 else total
+            results[fold] = total
         return statements, results
 
     def _in_blocks(self, loop: Loop, folds: Sequence[Scalar]) -> Loop:
@@ -86,19 +99,29 @@ class Sweeps(Tiling):
     def across(
         self, axes: Axes, folds: Sequence[Scalar], at: dict[str, Size], known: dict[Scalar, Scalar], schedule: Schedule
     ) -> list[Statement]:
+        """Folds over several axes, the last one in vectors; the lanes meet once, behind all loops."""
+        statements, totals = self._nested(axes, folds, at, known, schedule)
+        known.update({f: _over_lanes(f, total, schedule) for f, total in totals.items()})
+        return statements
+
+    def _nested(
+        self, axes: Axes, folds: Sequence[Scalar], at: dict[str, Size], known: dict[Scalar, Scalar], schedule: Schedule
+    ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
         if len(axes) == 1:
-            statements, results = self.sweep(axes[0], folds, at, known, schedule, [])
-            known.update(results)
-            return statements
+            return self._in_lanes(axes[0], folds, at, known, schedule, [])
         (name, size), *rest = axes
         index = self.name(name)
         loop = Loop(index, 0, size, 1)
-        inner: dict[Scalar, Scalar] = dict(known)
-        loop.body = self.across(tuple(rest), folds, {**at, name: Dim.named(index)}, inner, schedule)
+        loop.body, parts = self._nested(tuple(rest), folds, {**at, name: Dim.named(index)}, known, schedule)
+        totals: dict[Scalar, Scalar] = {}
         for fold in folds:
-            carry = Carry(self.name("acc"), identity(fold.payload.kind, fold.dtype))
-            total = s.variable(carry.name, fold.dtype)
-            carry.next = combine(fold.payload.kind, total, inner[fold])
+            carry = Carry(self.name("acc"), identity(fold.payload.kind, fold.dtype), lanes=schedule.lanes)
+            totals[fold] = s.variable(carry.name, fold.dtype)
+            carry.next = combine(fold.payload.kind, totals[fold], parts[fold])
             loop.carries.append(carry)
-            known[fold] = total
-        return [loop]
+        return [loop], totals
+
+
+def _over_lanes(fold: Scalar, total: Scalar, schedule: Schedule) -> Scalar:
+    """The result of a fold whose partial results are the lanes of a vector."""
+    return s.make("horizontal", (total,), fold.dtype, fold.payload.kind) if schedule.lanes > 1 else total

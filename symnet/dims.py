@@ -213,7 +213,12 @@ def _exact_quotient(numerator: Dim, denominator: Size) -> Size | None:
 
 
 def floordiv(a: Size, b: Size) -> Size:
-    """`a // b`, exact where the polynomial divides, else a :class:`Quotient` atom."""
+    """`a // b`, exact where the polynomial divides, else a :class:`Quotient` atom.
+
+    >>> n = Dim.named("n")
+    >>> floordiv(2 * n - 1, 2), floordiv(n - 1, 2)
+    (n - 1, ((n - 1)//2))
+    """
     if isinstance(a, int) and isinstance(b, int):
         return a // b
     if b == 1:
@@ -221,6 +226,11 @@ def floordiv(a: Size, b: Size) -> Size:
     if isinstance(a, int):
         return 0 if a == 0 else Dim.named(Quotient(a, b))
     exact = _exact_quotient(a, b)
+    if exact is None and isinstance(b, int) and a.terms[-1][0] == ():
+        # (2n + 1) // 2 is n: a constant beside a multiple is divided on its own.
+        constant = a.terms[-1][1]
+        rest = _exact_quotient(a - constant, b)
+        exact = None if rest is None else rest + constant // b
     return exact if exact is not None else Dim.named(Quotient(a, b))
 
 

@@ -56,6 +56,7 @@ class Op:
         Unique; what the graph's text shows.
     family : str
         "leaf", "elementwise", "reduction", "contraction", "movement", "indexing", "composite" or "deferred".
+        Folds over windows, such as pools, are contractions.
     checks_data : bool
         Whether its numpy answer refuses some values of its operand, so that it must run even if nothing
         reads it.

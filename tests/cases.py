@@ -365,4 +365,119 @@ LOSSES = [
     Case("soft_nll", lambda z, p: sn.cross_entropy(z, sn.softmax(p), 0.1), ((5, 4), (5, 4)), label="cross_entropy-soft", **_ONCE),
 ]  # fmt: skip
 
-CASES: list[Case] = [*ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS, *MOVEMENT, *INDEXING, *RANDOM, *NETWORK, *LOSSES]
+
+_ONE = {"stride": (1, 1), "dilation": (1, 1), "padding": ((1, 1), (0, 0)), "groups": 1}
+_TWO = {"stride": (2, 1), "dilation": (1, 2), "padding": ((1, 1), (2, 2)), "groups": 2}
+_SUMS: dict[str, Any] = {"relative": 4e-6, "special": False}
+_CONV_SETTINGS: list[dict[str, Any]] = [
+    {}, {"padding": 1}, {"stride": (2, 3), "padding": (1, 2)}, {"padding": "same", "dilation": 2},
+    {"groups": 2, "dilation": (2, 1), "padding": "valid"},
+]  # fmt: skip
+_PICTURES = (2, 4, 7, 19)
+CONVOLUTIONS = [
+    *(
+        Case(
+            "conv2d",
+            lambda x, w, *b, kw=kw: sn.conv2d(x, w, *b, **kw),
+            (_PICTURES, (6, 4 // kw.get("groups", 1), 3, 2), (6,)),
+            NUMBERS,
+            label=f"conv2d-{kw}",
+            **_SUMS,
+        )
+        for kw in _CONV_SETTINGS
+    ),
+    Case("conv2d", lambda x, w: sn.conv2d(x, w, groups=4), (_PICTURES, (4, 1, 1, 1)), NUMBERS, label="conv2d-deep", **_SUMS),
+    Case("conv1d", sn.conv1d, ((2, 3, 37), (5, 3, 4), (5,)), NUMBERS, **_SUMS),
+    Case("conv1d", lambda x, w: sn.conv1d(x, w, None, 3, 2), ((2, 1, 9), (1, 1, 3)), NUMBERS, label="conv1d-plain", **_SUMS),
+    *(
+        Case(
+            "conv_transpose2d",
+            lambda x, w, b, kw=kw: sn.conv_transpose2d(x, w, b, **kw),
+            ((2, 4, 5, 6), (4, 6 // kw.get("groups", 1), 3, 2), (6,)),
+            NUMBERS,
+            label=f"conv_transpose2d-{kw}",
+            **_SUMS,
+        )
+        for kw in [
+            {},
+            {"stride": (2, 3), "padding": 1, "output_padding": (1, 2)},
+            {"groups": 2, "dilation": 2, "output_padding": 1},
+        ]
+    ),
+    Case("conv_transpose1d", lambda x, w: sn.conv_transpose1d(x, w, stride=2), ((2, 3, 9), (3, 2, 4)), NUMBERS, **_SUMS),
+    *(
+        Case(
+            "conv_weight2d",
+            lambda x, y, a=attrs: apply(OPS["conv_weight2d"], x, y, **a, kernel=(3, 2)),
+            (_PICTURES, shape),
+            NUMBERS,
+            label=f"conv_weight2d-{attrs['groups']}",
+            **_SUMS,
+        )
+        for attrs, shape in [(_ONE, (2, 5, 7, 18)), (_TWO, (2, 6, 4, 21))]
+    ),
+    Case(
+        "conv_weight1d",
+        lambda x, y: apply(OPS["conv_weight1d"], x, y, stride=(1,), dilation=(1,), padding=((1, 0),), groups=1, kernel=(3,)),
+        ((3, 2, 40), (3, 4, 39)),
+        NUMBERS,
+        **_SUMS,
+    ),
+]  # fmt: skip
+
+_WINDOWS: list[dict[str, Any]] = [
+    {"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1}, {"kernel_size": (2, 3), "stride": 1, "padding": (1, 0)},
+    {"kernel_size": (1, 2), "stride": 3}, {"kernel_size": 1},
+]  # fmt: skip
+_POOL = {"kernel": (3, 2), "stride": (2, 2), "padding": (1, 0)}
+_POSITIONS = apply(OPS["max_pool_index"], np.random.default_rng(0).standard_normal(_PICTURES), **_POOL)
+POOLING = [
+    *(Case("max_pool2d", lambda x, kw=kw: sn.max_pool2d(x, **kw), (_PICTURES,), NUMBERS, label=f"max_pool2d-{kw}") for kw in _WINDOWS),
+    Case("max_pool1d", lambda x: sn.max_pool1d(x, 3, 2, 1), ((2, 3, 40),), NUMBERS),
+    *(Case("avg_pool2d", lambda x, kw=kw: sn.avg_pool2d(x, **kw), (_PICTURES,), ALL, label=f"avg_pool2d-{kw}", **_SUMS) for kw in _WINDOWS),
+    Case("avg_pool1d", lambda x: sn.avg_pool1d(x, 3, 2, 1), ((2, 3, 40),), ALL, **_SUMS),
+    Case("max_pool_index", lambda x: apply(OPS["max_pool_index"], x, **_POOL), (_PICTURES,), NUMBERS, gradient=False),
+    Case(
+        "max_pool_spread",
+        lambda g, p: apply(OPS["max_pool_spread"], g, p, size=(7, 19), **_POOL),
+        (_POSITIONS.shape, _POSITIONS.shape),
+        NUMBERS,
+        fixed=((1, _POSITIONS),),
+        **_SUMS,
+    ),
+    Case(
+        "max_pool_pick",
+        lambda x, p: apply(OPS["max_pool_pick"], x, p, size=(7, 19), **_POOL),
+        (_PICTURES, _POSITIONS.shape),
+        NUMBERS,
+        fixed=((1, _POSITIONS),),
+    ),
+    Case(
+        "avg_pool_spread",
+        lambda g: apply(OPS["avg_pool_spread"], g, size=(7, 19), **_POOL),
+        (_POSITIONS.shape,),
+        ALL,
+        **_SUMS,
+    ),
+    Case("global_avg_pool2d", sn.global_avg_pool2d, (_PICTURES,), ALL, **_SUMS),
+    Case("global_avg_pool1d", sn.global_avg_pool1d, ((2, 3, 19),), ALL, **_SUMS),
+    Case("upsample", lambda x: sn.upsample(x, 2), (_PICTURES,), ALL),
+    Case("upsample", lambda x: sn.upsample(x, (3, 1)), (_PICTURES,), ALL, label="upsample-rows"),
+]  # fmt: skip
+
+CASES: list[Case] = [
+    *ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS, *MOVEMENT, *INDEXING, *NETWORK, *CONVOLUTIONS, *POOLING,
+]  # fmt: skip
+
+CASES: list[Case] = [
+    *ELEMENTWISE,
+    *REDUCTIONS,
+    *CONTRACTIONS,
+    *MOVEMENT,
+    *INDEXING,
+    *RANDOM,
+    *NETWORK,
+    *LOSSES,
+    *CONVOLUTIONS,
+    *POOLING,
+]

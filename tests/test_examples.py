@@ -19,6 +19,7 @@ PROMISED = {
     "06_add_an_op.py": r"native:      \[-0\.66666667  0\.          0\.75",
     "07_add_a_pass.py": r"multiply\(x, x\)[\s\S]*square",
     "08_gates.py": r"w +-1 +0\nx \* y +-12 +2\n[\s\S]*agree",
+    "09_convolution.py": r"vertical edges[\s\S]*##[\s\S]*--[\s\S]*horizontal edges[\s\S]*compilations: 1",
 }
 
 

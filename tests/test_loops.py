@@ -49,6 +49,22 @@ def test_text_of_a_fold() -> None:
     assert text.splitlines()[-1].startswith("  t[0] = horizontal(")
 
 
+def test_lanes_of_a_fold_over_two_axes_meet_once() -> None:
+    """Behind all loops; and rows that share a load of vectors are folded together."""
+    row, k, m = Dim.named("i0"), Dim.named("k0"), Dim.named("k1")
+    shared, own = Buffer("a", "float32", (N, 64), "argument"), Buffer("b", "float32", (6, N, 64), "argument")
+    result = Buffer("t", "float32", (6,), "argument")
+    at = 64 * k + m
+    product = s.load("a", (at,), "float32") * s.load("b", (row * 64 * N + at,), "float32")
+    total = s.fold("add", [("k0", N), ("k1", 64)], product)
+    kernel = lower([("i0", 6)], [Output(result, row, total)], {"a": shared, "b": own, "t": result}, PORTABLE)
+    check(kernel)
+    lines = str(kernel).splitlines()
+    assert [line for line in lines if "horizontal" in line] == [line for line in lines if " t[" in line]
+    outer = next(line for line in lines if "i0" in line and line.lstrip().startswith("for"))
+    assert outer.endswith(f"step {PORTABLE.tile_rows}:")
+
+
 def first_loop(kernel: Kernel) -> Loop:
     return next(statement for statement in kernel.body if isinstance(statement, Loop))
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..dtype import FLOATS, dtype_name
-from ..errors import ArgumentError, DTypeError
+from ..dims import product
+from ..dtype import FLOATS, dtype_name, normalize_axis, shape_text
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..expr import Parameter, as_numbers, check_fits
-from ..op import OPS, apply
+from ..op import OPS, apply, deferred
 from ..ops.indexing import check_index
 
 
@@ -214,10 +215,28 @@ class Softmax(Module):
 
 
 class Flatten(Module):
-    """All axes but the first as one."""
+    """The axes from `start_dim` to `end_dim` as one: all but the first.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> sn.nn.Flatten()(sn.Variable("x", shape=("batch", 8, 3, 3))).shape
+    (batch, 72)
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x: Any) -> Any:
-        return ops.reshape(x, (x.shape[0], -1))
+        return _flat(x, self.start_dim, self.end_dim)
+
+
+@deferred("x")
+def _flat(x: Any, start_dim: int, end_dim: int) -> Any:
+    first, last = (normalize_axis(a, len(x.shape)) for a in (start_dim, end_dim))
+    if first > last:
+        raise ShapeError(f"Flatten of axes {start_dim} to {end_dim} of {shape_text(x.shape)}: they are in no order")
+    return ops.reshape(x, (*x.shape[:first], product(x.shape[first : last + 1]), *x.shape[last + 1 :]))
 
 
 class Embedding(Module):

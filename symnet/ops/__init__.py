@@ -32,6 +32,7 @@ from .arithmetic import (
 )
 from .class_losses import cross_entropy, nll_loss
 from .contraction import dot, linear, matmul
+from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .gradients import custom_gradient, stop_gradient
 from .indexing import one_hot, take
 from .logic import (
@@ -68,6 +69,7 @@ from .losses import (
 from .movement import broadcast_to, concatenate, expand_dims, pad, reshape, squeeze, stack, swapaxes, transpose
 from .network import log_softmax, softmax
 from .normalization import group_norm, layer_norm, rms_norm
+from .pooling import avg_pool1d, avg_pool2d, global_avg_pool1d, global_avg_pool2d, max_pool1d, max_pool2d, upsample
 from .real_functions import cos, erf, exp, expm1, log, log1p, logaddexp, rsqrt, sin, sqrt, tanh
 from .reductions import all, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from .smooth_activations import gelu, mish, silu
@@ -79,6 +81,8 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "avg_pool1d",
+    "avg_pool2d",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "bitwise_and",
@@ -89,6 +93,10 @@ __all__ = [
     "ceil",
     "clip",
     "concatenate",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cos",
     "cosine_similarity",
     "cross_entropy",
@@ -105,6 +113,8 @@ __all__ = [
     "floor",
     "floor_divide",
     "gelu",
+    "global_avg_pool1d",
+    "global_avg_pool2d",
     "greater",
     "greater_equal",
     "group_norm",
@@ -133,6 +143,8 @@ __all__ = [
     "mae",
     "matmul",
     "max",
+    "max_pool1d",
+    "max_pool2d",
     "maximum",
     "mean",
     "min",
@@ -172,6 +184,7 @@ __all__ = [
     "take",
     "tanh",
     "transpose",
+    "upsample",
     "var",
     "where",
 ]
