@@ -420,7 +420,7 @@ class _Planner:
         """Two kernels: do all elements pass; and the value that readers get."""
         formals, origin = Formals(), self.graph.origin(node)
         reader = Reader(self.stored, {node}, None, formals)
-        axes = [(f"k{axis}", size) for axis, size in enumerate(node.shape)]
+        axes = [(s.counter(axis), size) for axis, size in enumerate(node.shape)]
         index = tuple(Dim.named(name) for name, _ in axes)
         passes = node.op.holds(index, *map(reader.operand, node.inputs), **node.attrs)
         flag = self._add(Buffer(f"{self.prefix}flag{node.index}", "bool", (), "arena"))
@@ -472,7 +472,7 @@ def _checks_data(group: Group) -> bool:
 
 def _loops_over(shape: Shape) -> tuple[list[tuple[str, Size]], IndexTuple]:
     """An index name for each axis, and the element they point at; an axis of size 1 has no index."""
-    domain = [(f"i{axis}", size) for axis, size in enumerate(shape)]
+    domain = [(f"i#{axis}", size) for axis, size in enumerate(shape)]
     return domain, tuple(Dim.named(name) if size != 1 else 0 for name, size in domain)
 
 

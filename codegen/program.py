@@ -142,14 +142,15 @@ class Assembly:
 
     def _size(self, dim: str, known: dict[str, str], lines: list[str]) -> str:
         """A dim as an argument, loaded from the frame at its first use."""
-        if dim not in known:
+        key = f"size of {dim}"
+        if key not in known:
             place = self.dims.index(dim)
             lines += [
                 f"  %size.{place}.at = getelementptr i64, ptr %frame, i64 {place}",
                 f"  %size.{place} = load i64, ptr %size.{place}.at",
             ]
-            known[dim] = f"i64 %size.{place}"
-        return known[dim]
+            known[key] = f"i64 %size.{place}"
+        return known[key]
 
     def _pointer(self, name: str, known: dict[str, str], lines: list[str]) -> str:
         """A buffer's address as an argument, made at its first use."""

@@ -88,5 +88,5 @@ class Strips(Tiling):
     def _scratch(self, load: Scalar, depth: Size, width: int) -> str:
         """The buffer for the copied strips of a load."""
         if load not in self.scratch:
-            self.scratch[load] = Buffer(self.name("strip"), load.dtype, (depth, width), "argument")
+            self.scratch[load] = Buffer(f"strip{next(self.fresh)}", load.dtype, (depth, width), "argument")
         return self.scratch[load].name

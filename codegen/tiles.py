@@ -21,7 +21,7 @@ class Tiling:
         self.fresh = count()
 
     def name(self, stem: str) -> str:
-        return f"{stem}_{next(self.fresh)}"
+        return f"{stem.partition('#')[0]}#{next(self.fresh)}"
 
     def around(
         self, axes: Axes, at: dict[str, Size], inside: Callable[[dict[str, Size]], list[Statement]]

@@ -126,6 +126,20 @@ def require_equal(a: Size, b: Size, complaint: str) -> Size:
     return a if isinstance(a, int) else b if isinstance(b, int) else min(a, b, key=str)
 
 
+def require_shape(a: Sequence[Size], b: Sequence[Size], complaint: str) -> None:
+    """Refuse two shapes that certainly differ; what cannot be known yet becomes checks at the call.
+
+    Raises
+    ------
+    ShapeError
+        With `complaint`.
+    """
+    if len(a) != len(b):
+        raise ShapeError(complaint)
+    for n, m in zip(a, b, strict=True):
+        require_equal(n, m, complaint)
+
+
 def shape_text(shape: Sequence[Size]) -> str:
     """A shape as numpy prints it, with names for symbolic sizes."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

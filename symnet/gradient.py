@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .dtype import FLOATS, Shape, shape_text
-from .errors import GradientError, ShapeError, SymnetError
+from .dtype import FLOATS, Shape, require_shape, shape_text
+from .errors import GradientError, SymnetError
 from .expr import Expr, as_expr
 from .graph import located
 from .op import Op
@@ -168,11 +168,9 @@ def check_seed(expr: Expr, shape: Shape | None, seed: Any, seed_shape: Shape | N
                 f"the gradient of a non-scalar: {expr!r} has shape {shape_text(shape or ())}; "
                 "reduce it with .sum() or .mean(), or give cotangent="
             )
-    elif None not in (seed_shape, shape) and seed_shape != shape:
-        raise ShapeError(
-            f"the {what} of {expr} has shape {shape_text(seed_shape or ())}; "
-            f"expected its shape, {shape_text(shape or ())}"
-        )
+    elif seed_shape is not None and shape is not None:
+        expected = f"expected its shape, {shape_text(shape)}"
+        require_shape(seed_shape, shape, f"the {what} of {expr} has shape {shape_text(seed_shape)}; {expected}")
 
 
 def check_floating(what: Any, dtype: str | None, purpose: str) -> None:

@@ -170,6 +170,11 @@ def index(size: Size, dtype: str = "int64") -> Scalar:
     return cast(make("index", (), "int64", size), dtype)
 
 
+def counter(place: int) -> str:
+    """The name of a fold's index. It is no identifier: no dim of a user's program has it."""
+    return f"k#{place}"
+
+
 def as_size(x: Scalar) -> Size:
     """An integer scalar as an index expression, so that data can index data."""
     return int(x.payload) if x.op == "const" else x.payload if x.op == "index" else Dim.named(x)

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import ops
 from .dims import Dim, Size, differ
-from .dtype import WEAK, Shape, require_equal, shape_text
+from .dtype import WEAK, Shape, require_shape, shape_text
 from .errors import ArgumentError, DTypeError, ShapeError, SymnetError
 from .expr import Constant, Expr, as_expr
 from .graph import located
@@ -96,10 +96,7 @@ def check_carry(formal: Formal, before: Known, after: Known, line: Line) -> None
             f"{formal} has shape {shape_text(shape)}, and the body makes {shape_text(made_shape)} of it "
             f"(written at {line}); expected the same shape"
         )
-        if len(shape) != len(made_shape):
-            raise ShapeError(complaint)
-        for n, m in zip(shape, made_shape, strict=True):
-            require_equal(n, m, complaint)
+        require_shape(shape, made_shape, complaint)
     if None not in (dtype, made) and dtype != made and not {dtype, made} & set(WEAK):
         raise DTypeError(
             f"{formal} has dtype {dtype}, and the body makes {made} of it (written at {line}); "

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
 from . import dims
 from .build_loop import build_loop
-from .dims import Dim
-from .dtype import WEAK, Type, shape_text, storage, weak_dtype
-from .errors import DTypeError, ShapeError, SymnetError
+from .dims import Dim, Size
+from .dtype import WEAK, Type, collecting, require_shape, shape_text, storage, weak_dtype
+from .errors import DTypeError, SymnetError
 from .expr import Constant, Expr, Parameter, Variable
 from .gradient import REQUEST, GradientRequest, check_floating, check_seed, unconnected_error
 from .graph import EXTENT, INPUT, PARAMETER, Graph, Node, dtype_of, located, number_as
@@ -257,11 +258,21 @@ class Builder:
         seeds: list[Node] = []
         for expr, node, given in zip(request.seeded, nodes, request.seeds, strict=True):
             seed = self.graph.constant(1.0, node.dtype) if given is None else view.node(given)
-            check_seed(expr, node.shape, given, seed.shape, request.seed_name)
+            with self._settled_at_the_call(expr):
+                check_seed(expr, node.shape, given, seed.shape, request.seed_name)
             seeds.append(
                 seed if seed.dtype == node.dtype else self.graph.apply(OPS["cast"], (seed,), {"dtype": node.dtype})
             )
         return seeds
+
+    @contextmanager
+    def _settled_at_the_call(self, expr: Expr) -> Iterator[None]:
+        """Equalities of sizes required inside become checks of the graph."""
+        required: list[tuple[Size, Size]] = []
+        with collecting(required):
+            yield
+        for pair in required:
+            self.graph.checks.setdefault(pair, self.origin(expr))
 
     def _view(self, inner: Sequence[Expr]) -> Builder:
         view = self.nested(self.given, self.graph)
@@ -273,11 +284,16 @@ class Builder:
     def update(self, parameter: Parameter, expr: Expr) -> Node:
         """The new value of a parameter; its shape must be the parameter's, its dtype cast safely."""
         node = self.node(expr)
+        complaint = (
+            f"the update of {parameter} has shape {shape_text(node.shape)}, "
+            f"the parameter {shape_text(parameter.shape)} (written at {expr.line})"
+        )
+        with self._settled_at_the_call(expr):
+            require_shape(node.shape, parameter.shape, complaint)
         if node.shape != parameter.shape:
-            raise ShapeError(
-                f"the update of {parameter} has shape {shape_text(node.shape)}, "
-                f"the parameter {shape_text(parameter.shape)} (written at {expr.line})"
-            )
+            # Equal at every call that passes the check: the same elements, of the parameter's type.
+            with self.graph.writing(self.origin(expr)):
+                node = self.graph.apply(OPS["reshape"], (node,), {"shape": parameter.shape})
         if node.dtype == parameter.known_dtype:
             return node
         if expr.known_dtype in ("int", "float") and parameter.known_dtype in ("float32", "float64"):

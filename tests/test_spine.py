@@ -325,3 +325,32 @@ def test_long_sums_keep_their_digits(length: int | str) -> None:
     assert float(total) == pytest.approx(100_000.3, rel=1e-5)
     assert float(mean) == pytest.approx(0.01, rel=1e-5)
     assert largest == np.float32(0.1)
+
+
+def test_sizes_of_updates_and_cotangents_are_settled_at_the_call(mode: str) -> None:
+    v, c = Variable("v", ("n",), "float64"), Variable("c", ("m",), "float64")
+    p = Parameter(np.zeros(4))
+    f = compile(None, updates={p: v * 2}, mode=mode)
+    f(np.arange(4.0))
+    np.testing.assert_array_equal(p.value, [0, 2, 4, 6])
+    with pytest.raises(sn.ShapeError, match=r"update of Parameter .*\(3,\).*\(4,\)"):
+        f(np.arange(3.0))
+    for cotangent in (c, np.arange(3.0)):
+        g = compile(grad(v * 2, v, cotangent=cotangent), inputs=[v, c], mode=mode)
+        np.testing.assert_array_equal(g(np.ones(3), np.arange(3.0)), [0, 2, 4])
+        with pytest.raises(sn.ShapeError, match=r"cotangent of .* has shape"):
+            g(np.ones(2), np.arange(3.0))
+
+
+NAMES = ["n0", "r0", "i0", "i1", "k0", "k1", "j", "j_2", "b0", "acc_3", "d0", "size", "entry", "frame", "flag3"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_of_a_dim_meets_a_name_of_ours(name: str, mode: str) -> None:
+    x, w = Variable("x", ("a", name), "float64"), Variable("w", (name, "b"), "float64")
+    y = sn.softmax(x @ w) + x.max(axis=1, keepdims=True)
+    f = compile([y, grad(y.sum(), w)], mode=mode)
+    rng = np.random.default_rng(0)
+    xv, wv = rng.normal(size=(5, 3)), rng.normal(size=(3, 4))
+    z = np.exp(xv @ wv)
+    np.testing.assert_allclose(f(xv, wv)[0], z / z.sum(1, keepdims=True) + xv.max(1, keepdims=True))

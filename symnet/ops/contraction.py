@@ -47,14 +47,14 @@ class MatMul(Op):
         return (da if rows else squeeze(da, 0)), (db if columns else squeeze(db, 1))
 
     def element(self, i: IndexTuple, a: Operand, b: Operand) -> Scalar:  # type: ignore[override]
-        k = Dim.named("k0")
+        k = Dim.named(s.counter(0))
         rest = list(i)
         column = (rest.pop(),) if len(b.shape) > 1 else ()
         row = (rest.pop(),) if len(a.shape) > 1 else ()
         left = a[(*aligned(tuple(rest), a.shape[:-2]), *row, k)]
         right = b[(*aligned(tuple(rest), b.shape[:-2]), k, *column)]
         product = left & right if left.dtype == "bool" else left * right
-        return s.fold("or" if left.dtype == "bool" else "add", [("k0", a.shape[-1])], product)
+        return s.fold("or" if left.dtype == "bool" else "add", [(s.counter(0), a.shape[-1])], product)
 
 
 class Linear(Op):

@@ -81,9 +81,14 @@ class MaxPoolIndex(_Pooling):
             return _in_window(x, i, _unravelled(place, kernel), attrs, _least(x.dtype))
 
         size = product(kernel)
-        best = s.fold("argmax", [("k0", size)], body(Dim.named("k0"))) if size != 1 else s.const(0, "int64")
+        best = (
+            s.fold("argmax", [(s.counter(0), size)], body(Dim.named(s.counter(0))))
+            if size != 1
+            else s.const(0, "int64")
+        )
         # Where all elements are the least there is, padding may have come first: the first element that is none.
-        found = [a.element(p, k)[0] for a, p, k in zip(axes, i[2:], _unravelled(s.as_size(best), kernel), strict=True)]
+        places = _unravelled(s.as_size(best), kernel)
+        found = [a.element(p, k)[0] for a, p, k in zip(axes, i[2:], places, strict=True)]
         places = [maximum(place, 0) if a.before else place for a, place in zip(axes, found, strict=True)]
         return s.index(_ravelled(places, spatial(x.shape)))
 

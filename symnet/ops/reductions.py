@@ -77,7 +77,7 @@ class Reduction(Op):
 
     def element(self, i: IndexTuple, x: Operand, *, axis: Axis, keepdims: bool) -> Scalar:  # type: ignore[override]
         axes = normalize_axes(axis, len(x.shape))
-        names = {k: f"k{place}" for place, k in enumerate(axes)}
+        names = {k: s.counter(place) for place, k in enumerate(axes)}
         kept = iter([k for place, k in enumerate(i) if not (keepdims and place in axes)])
         index = tuple(Dim.named(names[k]) if k in names else next(kept) for k in range(len(x.shape)))
         if not axes:
@@ -140,11 +140,11 @@ class ArgReduction(Op):
         kept = list(i)
         if keepdims:
             del kept[place]
-        index = (*kept[:place], Dim.named("k0"), *kept[place:])
+        index = (*kept[:place], Dim.named(s.counter(0)), *kept[place:])
         value = x[index]
         if value.dtype == "bool":
             value = s.cast(value, "int32")
-        return s.fold(self.name, [("k0", x.shape[place])], value)
+        return s.fold(self.name, [(s.counter(0), x.shape[place])], value)
 
 
 class Mean(Composite):

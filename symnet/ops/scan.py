@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..dims import Size
-from ..dtype import Shape, require_equal, shape_text
-from ..errors import GraphError, ShapeError
+from ..dtype import Shape, require_shape, shape_text
+from ..errors import GraphError
 from ..graph import Graph, Node
 from ..op import Op, register
 
@@ -81,17 +81,10 @@ class Scan(Op):
             raise GraphError(f"a scan of {len(body.graph.inputs)} inputs is given {len(shapes)}")
         for k, (given, wanted) in enumerate(zip(shapes, body.graph.inputs, strict=True)):
             is_slice = body.n_carries <= k < body.n_carries + body.n_slices
-            _require_shape(given, (length, *wanted.shape) if is_slice else wanted.shape)
+            shape = (length, *wanted.shape) if is_slice else wanted.shape
+            require_shape(given, shape, f"scan is given {shape_text(given)}; expected {shape_text(shape)}")
         shape = body.results[position].shape
         return shape if position < body.n_carries else (length, *shape)
-
-
-def _require_shape(given: Shape, wanted: Shape) -> None:
-    complaint = f"scan is given {shape_text(given)}; expected {shape_text(wanted)}"
-    if len(given) != len(wanted):
-        raise ShapeError(complaint)
-    for n, m in zip(given, wanted, strict=True):
-        require_equal(n, m, complaint)
 
 
 SCAN = register(Scan())

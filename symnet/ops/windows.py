@@ -158,7 +158,7 @@ def loaded(x: Operand, at: IndexTuple, tests: Sequence[Scalar], otherwise: float
 
 def folded(kind: str, sizes: Sequence[Size], body: Callable[..., Scalar]) -> Scalar:
     """A fold of ``body(*indices)`` over so many indices; one that takes a single value needs no loop."""
-    axes = [(f"k{place}", size) for place, size in enumerate(sizes)]
+    axes = [(s.counter(place), size) for place, size in enumerate(sizes)]
     value = body(*(Dim.named(name) if size != 1 else 0 for name, size in axes))
     moving = [(name, size) for name, size in axes if size != 1]
     return s.fold(kind, moving, value) if moving else value
