@@ -18,6 +18,7 @@ from .expand_composites import expand_composites
 from .fold_constants import fold_constants
 from .fold_linear import fold_linear_of_linear
 from .fuse_linear import fuse_linear
+from .hoist_from_loops import hoist_from_loops
 from .loop_bodies import eliminate_dead_loop_parts
 from .simplify import simplify
 from .stabilize import stabilize
@@ -33,6 +34,7 @@ PIPELINE: list[Pass] = [
     simplify,
     eliminate_common_subexpressions,
     fold_linear_of_linear,
+    hoist_from_loops,
     eliminate_dead_nodes,  # so that fusion sees true readers
     fuse_linear,
     eliminate_dead_nodes,

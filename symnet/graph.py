@@ -327,18 +327,30 @@ class Graph:
             return f"size({node.attrs['size']})"
         return f"%{node.index}"
 
+    def bodies(self) -> dict[Any, str]:
+        """The bodies of the loops, with the names that the text form gives them."""
+        found = dict.fromkeys(node.attrs["body"] for node in self.live() if "body" in node.attrs)
+        return {body: f"body{k}" for k, body in enumerate(found)}
+
     def __str__(self) -> str:
-        lines = [f"graph({', '.join(f'{self.name(n)}: {n.type}' for n in self.inputs)})"]
+        return self.text("graph")
+
+    def text(self, title: str) -> str:
+        """The text form: a line a node; and behind it the bodies of its loops."""
+        bodies = {body: f"{'' if title == 'graph' else title + '.'}{name}" for body, name in self.bodies().items()}
+        lines = [f"{title}({', '.join(f'{self.name(n)}: {n.type}' for n in self.inputs)})"]
         for node in self.live():
             if node.op.family == "leaf" and not self.name(node).startswith("%"):
                 continue
-            lines.append(f"  {self.name(node)} = {self._call_text(node)} : {node.type}  # {self.origin(node)}")
+            call = self._call_text(node, bodies)
+            lines.append(f"  {self.name(node)} = {call} : {node.type}  # {self.origin(node)}")
         results = [self.name(n) for n in self.outputs] + [f"{self.name(p)} <- {self.name(v)}" for p, v in self.updates]
         lines.append(f"return {', '.join(results)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(body.graph.text(name) for body, name in bodies.items())])
 
-    def _call_text(self, node: Node) -> str:
-        shown = [f"{k}={attr_text(v)}" for k, v in node.attrs.items() if v is not None and v is not False]
+    def _call_text(self, node: Node, bodies: Mapping[Any, str]) -> str:
+        attrs = {k: bodies.get(v, v) if k == "body" else v for k, v in node.attrs.items()}
+        shown = [f"{k}={attr_text(v)}" for k, v in attrs.items() if v is not None and v is not False]
         return f"{node.op.name}({', '.join([self.name(n) for n in node.inputs] + shown)})"
 
     def _repr_svg_(self) -> str:

@@ -191,3 +191,28 @@ def test_sizes_that_differ_at_the_call(mode: str) -> None:
     assert float(f(np.ones(3), np.ones(3))) == 3.0
     with pytest.raises(sn.ShapeError, match=r"given \(3,\); expected \(2,\)"):
         f(np.ones(3), np.ones(2))
+
+
+def test_products_leave_the_loop() -> None:
+    x = sn.Variable("x", ("steps", "batch", 3), "float64")
+    w, u = sn.Parameter(np.eye(3), name="W"), sn.Parameter(np.eye(3) * 0.5, name="U")
+
+    def step(h: Any, x: Any) -> tuple[Any, Any]:
+        h = sn.tanh(x @ w + h @ u)
+        return h, h
+
+    last, _ = sn.scan(step, sn.broadcast_to(np.float64(0), (x.shape[1], 3)), x)
+    loss = last.sum()
+    updates = sn.optim.SGD(lr=0.1)(loss, [w, u])
+    f = sn.compile(loss, updates=updates)
+    main, bodies = str(f.graph).split("\nreturn", 1)
+    # Forwards x @ W is one product of all steps; backwards both gradients are.
+    assert bodies.count("matmul(") == 2 and main.count("matmul(") == 3
+    g = sn.compile(loss, updates=updates, mode="interpret", pipeline=[])
+    given = np.random.default_rng(0).normal(size=(5, 2, 3))
+    f(given)
+    found = w.value.copy(), u.value.copy()
+    w.value, u.value = np.eye(3), np.eye(3) * 0.5
+    g(given)
+    np.testing.assert_allclose(found[0], w.value, rtol=1e-12)
+    np.testing.assert_allclose(found[1], u.value, rtol=1e-12)
