@@ -342,13 +342,16 @@ class Graph:
         for node in self.live():
             if node.op.family == "leaf" and not self.name(node).startswith("%"):
                 continue
-            call = self._call_text(node, bodies)
+            call = self.call_text(node, bodies)
             lines.append(f"  {self.name(node)} = {call} : {node.type}  # {self.origin(node)}")
         results = [self.name(n) for n in self.outputs] + [f"{self.name(p)} <- {self.name(v)}" for p, v in self.updates]
         lines.append(f"return {', '.join(results)}")
         return "\n".join([*lines, *(body.graph.text(name) for body, name in bodies.items())])
 
-    def _call_text(self, node: Node, bodies: Mapping[Any, str]) -> str:
+    def call_text(self, node: Node, bodies: Mapping[Any, str] | None = None) -> str:
+        """A node's op, operands and attributes, as the text form shows them."""
+        if bodies is None:
+            bodies = self.bodies() if "body" in node.attrs else {}
         attrs = {k: bodies.get(v, v) if k == "body" else v for k, v in node.attrs.items()}
         shown = [f"{k}={attr_text(v)}" for k, v in attrs.items() if v is not None and v is not False]
         return f"{node.op.name}({', '.join([self.name(n) for n in node.inputs] + shown)})"

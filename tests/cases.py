@@ -465,9 +465,35 @@ POOLING = [
     Case("upsample", lambda x: sn.upsample(x, (3, 1)), (_PICTURES,), ALL, label="upsample-rows"),
 ]  # fmt: skip
 
-CASES: list[Case] = [
-    *ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS, *MOVEMENT, *INDEXING, *NETWORK, *CONVOLUTIONS, *POOLING,
-]  # fmt: skip
+
+def _running(x: Any, h: Any) -> Any:
+    def step(h: Any, x: Any) -> tuple[Any, Any]:
+        h = sn.tanh(x) + h * 0.5
+        return h, h
+
+    return sn.scan(step, h, x)
+
+
+LOOPS = [
+    Case("scan", lambda x, h: _running(x, h)[1], ((5, 3, 4), (3, 4)), FLOATS, relative=4e-6, special=False),
+    Case(
+        "scan",
+        lambda x, h: _running(x, h)[0],
+        ((5, 3, 4), (3, 4)),
+        FLOATS,
+        relative=4e-6,
+        special=False,
+        label="scan-last",
+    ),
+    Case(
+        "scan",
+        lambda x: sn.scan(lambda s, e: (s + e, s), x[0], x)[1],
+        ((6, 4),),
+        INTS,
+        gradient=False,
+        label="scan-exact",
+    ),
+]
 
 CASES: list[Case] = [
     *ELEMENTWISE,
@@ -480,4 +506,5 @@ CASES: list[Case] = [
     *LOSSES,
     *CONVOLUTIONS,
     *POOLING,
+    *LOOPS,
 ]

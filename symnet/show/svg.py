@@ -93,7 +93,7 @@ def family(box: Box) -> str:
 
 def tooltip(graph: Graph, node: Node) -> str:
     """What pointing at a node shows: its line of the text form, and its source lines."""
-    call = "" if node.op.family == "leaf" else f" = {graph._call_text(node)}"
+    call = "" if node.op.family == "leaf" else f" = {graph.call_text(node)}"
     return f"{graph.name(node)}{call} : {node.type}\n{graph.origin(node)}"
 
 
