@@ -58,15 +58,15 @@ def choose(
 ) -> Schedule:
     """The schedule for a kernel that stores `values` at `addresses` for every index of `domain`."""
     lanes = target.lanes(_widest(values))
-    loads = [x for x in postorder(list(values)) if x.op == "load"]
+    loads = _weighted_loads(values, folds)
     best: tuple[float, str | None, bool] = (float("inf"), None, False)
     repeated = _repeated(domain, folds)
     for name, size in domain:
-        cost = sum(_cost(x.payload[1][0], name, lanes, repeated.get(x, {})) for x in loads)
+        cost = sum(weight * _cost(x.payload[1][0], name, lanes, repeated.get(x, {})) for x, weight in loads)
         cost += sum(2 * _cost(a, name, lanes) for a in addresses)
         best = min(best, (cost / _fill(size, lanes), name, False), key=lambda item: item[0])
     for name, size in _horizontal_axes(folds):
-        cost = sum(_cost(x.payload[1][0], name, lanes) for x in loads) + 2 * len(addresses)
+        cost = sum(weight * _cost(x.payload[1][0], name, lanes) for x, weight in loads) + 2 * len(addresses)
         best = min(best, (cost / _fill(size, lanes) + _meeting(folds, lanes), name, True), key=lambda item: item[0])
     vector, horizontal = best[1], best[2]
     if vector is None:
@@ -104,6 +104,14 @@ def packable(folds: Sequence[Scalar], schedule: Schedule) -> list[tuple[Scalar, 
             if still and stride(address, str(schedule.vector)) not in (0, None):
                 found.setdefault(x, fold)
     return [(fold, load) for load, fold in found.items()]
+
+
+def _weighted_loads(values: Sequence[Scalar], folds: Sequence[Scalar]) -> list[tuple[Scalar, float]]:
+    """Every load, and how often it is made beside those of the folds: once after them all it costs little."""
+    inside = set(postorder([f.args[0] for f in folds]))
+    steps = max((prod(n if isinstance(n, int) else TYPICAL for _, n in f.payload.axes) for f in folds), default=1)
+    after = 1 / max(steps, 1)
+    return [(x, 1.0 if not folds or x in inside else after) for x in postorder(list(values)) if x.op == "load"]
 
 
 def _unconditional(fold: Scalar) -> list[Scalar]:

@@ -81,7 +81,7 @@ class _Folder:
 
 
 def _is_small(node: Node) -> bool:
-    if node.op.name in ("broadcast_to", "positions") or not all(isinstance(n, int) for n in node.shape):
+    if node.op.name in ("broadcast_to", "counters", "positions") or not all(isinstance(n, int) for n in node.shape):
         return False
     return _bytes(node) <= max(LIMIT, sum(_bytes(i) for i in node.inputs))
 

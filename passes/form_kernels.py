@@ -56,8 +56,8 @@ def form_kernels(graph: Graph) -> list[Group]:
 
 
 def materialized_views(graph: Graph) -> set[Node]:
-    """Movement nodes that need memory of their own: results, and the ends of deep chains."""
-    wanted = set(graph.roots())
+    """Movement nodes that need memory of their own: results, the ends of deep chains, and what is behind views."""
+    wanted = set(graph.roots()) | _behind_views(graph)
     depth: dict[Node, int] = {}
     for node in graph.nodes:
         if node.op.is_lazy:
@@ -65,6 +65,24 @@ def materialized_views(graph: Graph) -> set[Node]:
             if depth[node] == DEEPEST:
                 wanted.add(node)
                 depth[node] = 0
+    return wanted
+
+
+def _behind_views(graph: Graph) -> set[Node]:
+    """Transposed values that a matrix product would read through a reshape, with divisions for every index."""
+    turned: set[Node] = set()
+    behind: dict[Node, Node] = {}
+    wanted: set[Node] = set()
+    for node in graph.nodes:
+        source = node.inputs[0] if node.inputs else node
+        if node.op.is_lazy and (node.op.name == "transpose" or source in turned):
+            turned.add(node)
+        if node.op.is_view and source in turned:
+            behind[node] = source
+        elif (node.op.is_view or node.op.is_lazy) and source in behind:
+            behind[node] = behind[source]
+        elif node.op.family == "contraction":
+            wanted.update(behind[i] for i in node.inputs if i in behind)
     return wanted
 
 
@@ -149,17 +167,22 @@ class _Former:
         return (
             node.op.family == "elementwise"
             and (node.shape == group.domain or _is_row(node.shape, group.domain))
-            and all(self._fits_rows(i, group) for i in node.inputs)
+            and all(self._fits_rows(i, node, group) for i in node.inputs)
         )
 
-    def _fits_rows(self, operand: Node, group: Group) -> bool:
-        """Whether an operand, read from inside the group, is one of its rows or row values."""
+    def _fits_rows(self, operand: Node, node: Node, group: Group) -> bool:
+        """Whether an operand of a node, read from inside the group, is one of its rows or row values, at its row."""
         if not any(self.groups[self.place[b]] is group for b, _ in self._bases(operand)):
             return True
+        if node.shape == group.domain and not _is_at_row(operand.shape, group.domain):
+            return False
         while operand not in self.place:
             if operand.op.name not in ("expand_dims", "squeeze", "broadcast_to", "identity"):
                 return False
-            operand = operand.inputs[0]
+            source = operand.inputs[0]
+            if operand.op.name == "broadcast_to" and not _is_at_row(source.shape, operand.shape):
+                return False
+            operand = source
         return operand.shape == group.domain or _is_row(operand.shape, group.domain)
 
     def _sink(self) -> None:
@@ -238,6 +261,11 @@ def _reduces_last(node: Node) -> bool:
 
 def _is_row(shape: Shape, domain: Shape) -> bool:
     return shape in (domain[:-1], (*domain[:-1], 1))
+
+
+def _is_at_row(shape: Shape, domain: Shape) -> bool:
+    """Whether broadcasting to `domain` puts elements of `shape` at their own place, or a row's value along the row."""
+    return (1,) * (len(domain) - len(shape)) + shape in (domain, (*domain[:-1], 1))
 
 
 def _costly(group: Group) -> bool:

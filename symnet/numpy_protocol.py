@@ -22,7 +22,7 @@ UFUNCS = (
 ).split()
 FUNCTIONS = (
     "sum mean max min any all argmax argmin reshape transpose expand_dims squeeze concatenate stack pad where take "
-    "broadcast_to dot var std swapaxes"
+    "broadcast_to dot var std swapaxes outer tensordot tril triu zeros_like ones_like"
 ).split()
 # Keywords of numpy's that say what symnet does anyway.
 HARMLESS = {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue, "ddof": 0}
@@ -39,6 +39,7 @@ def table() -> dict[Any, Callable[..., Any]]:
     found[np.reciprocal] = lambda x: 1.0 / x
     found[np.clip] = lambda a, a_min=None, a_max=None: ops.clip(a, a_min, a_max)
     found[np.pad] = _pad
+    found[np.einsum] = lambda *operands, optimize=False: ops.einsum(*operands)
     return found
 
 
@@ -75,7 +76,7 @@ def _call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise ArgumentError(f"{name} is not defined for symbolic values; symnet's ops are listed in symnet.ops")
     kept = {k: v for k, v in kwargs.items() if not (k in HARMLESS and v is HARMLESS[k])}
     for keyword in ("out", "where", "dtype", "casting", "order"):
-        if keyword in kept:
+        if keyword in kept and keyword not in signature(known).parameters:
             raise ArgumentError(f"{name}: {keyword}= is not supported for symbolic values")
     try:
         signature(known).bind(*args, **kept)

@@ -27,7 +27,7 @@ from .dims import Dim, Size
 from .dtype import FLOATS, Shape, dtype_name
 from .errors import ArgumentError, DTypeError, OverflowInArgument, ShapeError
 from .expr import Constant, Expr, Parameter
-from .ops.random import ELEMENT_BITS, fraction, normal, philox, positions, random_words
+from .ops.random import ELEMENT_BITS, counters, fraction, normal, philox, random_words
 
 # What a permutation may have: its work grows with the square.
 LONGEST_PERMUTATION = 1 << 16
@@ -231,7 +231,7 @@ class Generator:
         a, b, _, _ = self._words((length,))
         # 46 random bits; the position behind them, so that no two keys are equal.
         random_bits = a * 2**14 + ops.floor_divide(b, 2**18)
-        key = random_bits * LONGEST_PERMUTATION + positions((length,), Constant(np.array(0)))
+        key = random_bits * LONGEST_PERMUTATION + counters((length,), Constant(np.array(0)))
         return ops.sum(ops.expand_dims(key, 0) < ops.expand_dims(key, 1), axis=1)
 
     def _words(self, shape: Shape) -> tuple[Any, Any, Any, Any]:

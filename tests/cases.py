@@ -304,9 +304,9 @@ RANDOM = [
         for w in range(4)
         for n, shapes in {"all": ((5, 7),) * 3, "one-key": ((), (3, 11), ()), "outer": ((4, 1), (1, 9), (9,))}.items()
     ),
-    Case("positions", lambda n: apply(OPS["positions"], n, shape=(3, 1, 7)), ((),), ("int64",), gradient=False),
-    Case("positions", lambda n: apply(OPS["positions"], n, shape=()) + n, ((),), ("int64",), gradient=False, label="positions-one"),
-    Case("positions", lambda n: apply(OPS["positions"], n, shape=(0, 4)), ((),), ("int64",), gradient=False, label="positions-none"),
+    Case("counters", lambda n: apply(OPS["counters"], n, shape=(3, 1, 7)), ((),), ("int64",), gradient=False),
+    Case("counters", lambda n: apply(OPS["counters"], n, shape=()) + n, ((),), ("int64",), gradient=False, label="counters-one"),
+    Case("counters", lambda n: apply(OPS["counters"], n, shape=(0, 4)), ((),), ("int64",), gradient=False, label="counters-none"),
 ]  # fmt: skip
 
 _LABELS = np.array([0, 3, 2, 2, 1])
@@ -493,7 +493,39 @@ LOOPS = [
         gradient=False,
         label="scan-exact",
     ),
+    Case("scan", lambda x: sn.scan(lambda s, e: (s ^ e, s), x[0], x)[1], ((6, 4),), ("bool",), label="scan-bool"),
 ]
+
+
+# Its second row and its fourth column are all closed.
+_OPEN = (np.add.outer(np.arange(5), np.arange(19)) % 3 > 0) & (np.arange(5) != 1)[:, None] & (np.arange(19) != 3)
+_ADDED = np.where(_OPEN, np.float32(0.25), np.float32(-np.inf))
+ATTENTION = [
+    *(
+        Case("masked_softmax", lambda x, a=a: apply(OPS["masked_softmax"], sn.where(_OPEN, x, -np.inf), axis=a), ((5, 19),), label=f"masked_softmax-{a}", **_ONCE)
+        for a in (-1, 0)
+    ),
+    *(
+        Case("masked_softmax", lambda q, k, v, m=m: sn.scaled_dot_product_attention(q, k, v, m, is_causal=m is None), ((2, 5, 4), (2, 19, 4), (2, 19, 3)), label=f"attention-{n}", **_ONCE)
+        for n, m in (("causal", None), ("bools", _OPEN), ("floats", _ADDED))
+    ),
+    Case("matmul", lambda a, b: sn.einsum("bqhd,bkhd->bhqk", a, b), ((2, 3, 2, 5), (2, 4, 2, 5)), ALL, label="einsum-heads", **_ONCE),
+    Case("matmul", lambda a, b: sn.einsum("iijk,...kl", a, b), ((3, 3, 2, 5), (5, 4)), ALL, label="einsum-diagonal", **_ONCE),
+    Case("matmul", lambda a, b: sn.tensordot(a, b, ((0, 2), (2, 1))), ((2, 3, 5), (4, 5, 2)), ALL, label="tensordot", **_ONCE),
+    Case("multiply", sn.outer, ((2, 3), (4,)), ALL, label="outer"),
+    Case("diagonal", lambda x: apply(OPS["diagonal"], x, axis1=0, axis2=1), ((4, 4),), ALL),
+    Case("diagonal", lambda x: apply(OPS["diagonal"], x, axis1=-1, axis2=1), ((2, 4, 3, 4),), ALL, label="diagonal-4"),
+    Case("where", lambda x: sn.tril(x, 1), ((2, 3, 5),), ALL, label="tril"),
+    Case("where", lambda x: sn.triu(x, -1), ((5, 3),), ALL, label="triu"),
+    *(
+        Case("positions", lambda x, a=a: apply(OPS["positions"], x, axis=a), ((3, 4, 5),), ALL, gradient=False, label=f"positions-{a}")
+        for a in (0, 1, -1)
+    ),
+    # Of a square, where a value of each row looks like one of each column.
+    Case("sum", lambda x, w: sn.sum(x * 2, 1) * w, ((5, 5), (5, 5)), label="sum-across", **_ONCE),
+    Case("sum", lambda x, w: sn.broadcast_to(sn.sin(sn.sum(x * 2, 1))[None], (5, 5)) * w, ((5, 5), (5, 5)), label="sum-broadcast-across", **_ONCE),
+]  # fmt: skip
+
 
 CASES: list[Case] = [
     *ELEMENTWISE,
@@ -507,4 +539,5 @@ CASES: list[Case] = [
     *CONVOLUTIONS,
     *POOLING,
     *LOOPS,
+    *ATTENTION,
 ]

@@ -20,6 +20,7 @@ PROMISED = {
     "07_add_a_pass.py": r"multiply\(x, x\)[\s\S]*square",
     "08_gates.py": r"w +-1 +0\nx \* y +-12 +2\n[\s\S]*agree",
     "09_convolution.py": r"vertical edges[\s\S]*##[\s\S]*--[\s\S]*horizontal edges[\s\S]*compilations: 1",
+    "10_attention.py": r"before: [23]\d\.[\s\S]*after:  1\.[23]\d [\s\S]*compilations: 1 1 1",
 }
 
 

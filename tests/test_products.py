@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,3 +94,17 @@ def test_a_strip_is_scratch_memory_of_one_step() -> None:
     f = compile(sn.tanh(a @ b.T))
     f(np.ones((64, 256), "f"), np.ones((128, 256), "f"))
     assert 0 < f.memory.arena <= 256 * 64 * 4 + ALIGNMENT
+
+
+def test_what_follows_a_product_does_not_choose_its_schedule(tmp_path: Path) -> None:
+    """Loads and stores after the sum are made once for all its terms: the register tile stays."""
+    x, w = Variable("x", (256, 512), "float32"), Variable("w", (128, 512), "float32")
+    others = [Variable(f"v{k}", (256, 128), "float32") for k in range(3)]
+    y = x @ w.T
+    f = compile([y, *(y * v for v in others)])
+    assert "horizontal" not in f.dump(tmp_path / "product.loops").read_text()
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(v.shape).astype(np.float32) for v in (x, w, *others)]
+    product = arrays[0].astype(np.float64) @ arrays[1].T.astype(np.float64)
+    for found, factor in zip(f(*arrays), (1, *arrays[2:]), strict=True):
+        np.testing.assert_allclose(found, product * factor, rtol=1e-4, atol=1e-3)

@@ -31,6 +31,7 @@ from .activations import (
     Softplus,
     Softsign,
 )
+from .attention import MultiheadAttention, TransformerEncoderLayer
 from .convolution import (
     AvgPool1d,
     AvgPool2d,
@@ -56,6 +57,7 @@ from .losses import (
     NLLLoss,
 )
 from .normalization import GroupNorm, LayerNorm, RMSNorm
+from .positions import PositionalEmbedding, SinusoidalEncoding
 
 __all__ = [
     "ELU",
@@ -90,19 +92,23 @@ __all__ = [
     "MaxPool2d",
     "Mish",
     "Module",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
+    "PositionalEmbedding",
     "RMSNorm",
     "ReLU",
     "Residual",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalEncoding",
     "Softmax",
     "Softmin",
     "Softplus",
     "Softsign",
     "Tanh",
+    "TransformerEncoderLayer",
     "Upsample",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",

@@ -30,9 +30,12 @@ from .arithmetic import (
     sign,
     subtract,
 )
+from .attention import scaled_dot_product_attention
 from .class_losses import cross_entropy, nll_loss
 from .contraction import dot, linear, matmul
 from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from .creation import arange, full, ones, ones_like, zeros, zeros_like
+from .einsum import einsum, outer, tensordot
 from .gradients import custom_gradient, stop_gradient
 from .indexing import one_hot, take
 from .logic import (
@@ -73,12 +76,14 @@ from .pooling import avg_pool1d, avg_pool2d, global_avg_pool1d, global_avg_pool2
 from .real_functions import cos, erf, exp, expm1, log, log1p, logaddexp, rsqrt, sin, sqrt, tanh
 from .reductions import all, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from .smooth_activations import gelu, mish, silu
+from .triangles import tril, triu
 
 __all__ = [
     "abs",
     "add",
     "all",
     "any",
+    "arange",
     "argmax",
     "argmin",
     "avg_pool1d",
@@ -103,6 +108,7 @@ __all__ = [
     "custom_gradient",
     "divide",
     "dot",
+    "einsum",
     "elu",
     "entropy",
     "equal",
@@ -112,6 +118,7 @@ __all__ = [
     "expm1",
     "floor",
     "floor_divide",
+    "full",
     "gelu",
     "global_avg_pool1d",
     "global_avg_pool2d",
@@ -156,6 +163,9 @@ __all__ = [
     "nll_loss",
     "not_equal",
     "one_hot",
+    "ones",
+    "ones_like",
+    "outer",
     "pad",
     "power",
     "prelu",
@@ -164,6 +174,7 @@ __all__ = [
     "reshape",
     "rms_norm",
     "rsqrt",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "sign",
@@ -183,8 +194,13 @@ __all__ = [
     "swapaxes",
     "take",
     "tanh",
+    "tensordot",
     "transpose",
+    "tril",
+    "triu",
     "upsample",
     "var",
     "where",
+    "zeros",
+    "zeros_like",
 ]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from .. import scalar as s
-from ..dims import Dim
+from ..dims import Dim, product
 from ..dtype import Shape, broadcast, require_equal, shape_text
 from ..errors import ShapeError
 from ..op import OPS, Composite, IndexTuple, Op, Operand, apply, register
 from ..scalar import Scalar
 from .arithmetic import multiply
 from .elementwise import aligned, no_bool
-from .movement import expand_dims, squeeze, sum_to, transpose
+from .movement import expand_dims, reshape, squeeze, sum_to, transpose
 
 
 class MatMul(Op):
@@ -35,6 +35,10 @@ class MatMul(Op):
         return np.matmul(a, b)
 
     def grad(self, g: Any, y: Any, a: Any, b: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        if len(a.shape) > 2 and len(b.shape) == 2:
+            # One matrix for all rows, and so one product for all leading axes, with nothing to sum after it.
+            rows_a, rows_g = (reshape(v, (product(v.shape[:-1]), v.shape[-1])) for v in (a, g))
+            return matmul(g, swap_last(b)), matmul(swap_last(rows_a), rows_g)
         rows, columns = len(a.shape) > 1, len(b.shape) > 1
         wide_a = a if rows else expand_dims(a, 0)
         wide_b = b if columns else expand_dims(b, 1)
@@ -53,8 +57,8 @@ class MatMul(Op):
         row = (rest.pop(),) if len(a.shape) > 1 else ()
         left = a[(*aligned(tuple(rest), a.shape[:-2]), *row, k)]
         right = b[(*aligned(tuple(rest), b.shape[:-2]), k, *column)]
-        product = left & right if left.dtype == "bool" else left * right
-        return s.fold("or" if left.dtype == "bool" else "add", [(s.counter(0), a.shape[-1])], product)
+        term = left & right if left.dtype == "bool" else left * right
+        return s.fold("or" if left.dtype == "bool" else "add", [(s.counter(0), a.shape[-1])], term)
 
 
 class Linear(Op):

@@ -1,4 +1,4 @@
-"""Random words as ops: the counter-based generator Philox, and positions to count with.
+"""Random words as ops: the counter-based generator Philox, and the counters it is given.
 
 A counter-based generator has no state of its own: it is a function from a key and a counter to random words, so
 every element of a draw is computed by itself, in any order. :mod:`symnet.random` keeps keys and counters.
@@ -92,16 +92,16 @@ class Philox(Elementwise):
         return self._element(*(x[aligned(i, x.shape)] for x in operands))[attrs["word"]]
 
 
-class Positions(Op):
+class Counters(Op):
     """A number, counted up along the elements of `shape` in C order. Attribute `shape`."""
 
     is_lazy = True
 
     def __init__(self) -> None:
-        super().__init__("positions", "movement")
+        super().__init__("counters", "movement")
 
     def operand_dtypes(self, start: str, **attrs: Any) -> tuple[str, ...]:  # type: ignore[override]
-        _must_be_integers("the start of positions", start)
+        _must_be_integers("the start of counters", start)
         return ("int64",)
 
     def result_shape(self, start: Shape, *, shape: Shape) -> Shape:  # type: ignore[override]
@@ -125,7 +125,7 @@ def _must_be_integers(what: str, dtype: str) -> None:
         raise DTypeError(f"{what} has dtype {dtype}; expected integers")
 
 
-_philox, _positions = register(Philox()), register(Positions())
+_philox, _counters = register(Philox()), register(Counters())
 
 
 def philox(key: Any, low: Any, high: Any) -> tuple[Any, Any, Any, Any]:
@@ -161,9 +161,9 @@ def philox(key: Any, low: Any, high: Any) -> tuple[Any, Any, Any, Any]:
     return a, b, c, d
 
 
-def positions(shape: Shape, start: Any = 0) -> Any:
+def counters(shape: Shape, start: Any = 0) -> Any:
     """Integers counted up from `start` along the elements of `shape`, in C order."""
-    return apply(_positions, start, shape=shape)
+    return apply(_counters, start, shape=shape)
 
 
 def random_words(state: Any, draw: int, shape: Shape) -> tuple[Any, Any, Any, Any]:
@@ -182,7 +182,7 @@ def random_words(state: Any, draw: int, shape: Shape) -> tuple[Any, Any, Any, An
     four values of `shape`, int64
     """
     # The start is made of the state, so that it is no constant: positions are cheaper to count than to read.
-    return philox(state[0], positions(shape, state[1] + (draw << ELEMENT_BITS)), state[2])
+    return philox(state[0], counters(shape, state[1] + (draw << ELEMENT_BITS)), state[2])
 
 
 def fraction(words: tuple[Any, ...], dtype: str) -> Any:
@@ -204,4 +204,4 @@ def normal(words: tuple[Any, ...], dtype: str) -> Any:
     return sqrt(log(radius) * -2.0) * cos(fraction(words[2:], dtype) * (2.0 * math.pi))
 
 
-__all__ = ["philox", "positions"]
+__all__ = ["counters", "philox"]
