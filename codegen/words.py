@@ -162,16 +162,21 @@ class Words:
         if source in FLOATS and result in FLOATS:
             return self.put(f"{'fpext' if result == 'float64' else 'fptrunc'} {before} {ref} to {after}")
         if source in FLOATS:
-            name = f"fptosi.sat.{self._mangled(result)}.{self._mangled(source)}"
-            return self.put(f"call {after} @llvm.{name}({before} {ref})")
+            return self.put(f"fptosi {before} {self._inside(source, result, ref)} to {after}")
         if result in FLOATS:
             return self.put(f"{'uitofp' if source == 'bool' else 'sitofp'} {before} {ref} to {after}")
         if BITS[result] < BITS[source]:
             return self.put(f"trunc {before} {ref} to {after}")
         return self.put(f"{'zext' if source == 'bool' else 'sext'} {before} {ref} to {after}")
 
-    def _mangled(self, dtype: str) -> str:
-        return ("" if self.lanes == 1 else f"v{self.lanes}") + ("f" if dtype in FLOATS else "i") + str(BITS[dtype])
+    def _inside(self, source: str, result: str, ref: str) -> str:
+        """A float that an integer dtype can hold: its least number for NaN and all that is outside."""
+        type, end = self.type(source), 2.0 ** (BITS[result] - 1)
+        least = self.const(-end, source)
+        for test, bound in (("olt", self.const(end, source)), ("ogt", least)):
+            flags = self.put(f"fcmp {test} {type} {ref}, {bound}")
+            ref = self.put(f"select {self.type('bool')} {flags}, {type} {ref}, {type} {least}")
+        return ref
 
     def horizontal(self, kind: str, dtype: str, value: Value, depth: int) -> str:
         """Combine the lanes of a vector, by halves: the order is fixed, so the result is too."""

@@ -107,22 +107,21 @@ class _Backwards:
 
     def _closed(self) -> tuple[Body, list[Node]]:
         """The body, with what it reads of the step forwards as inputs; and what these are outside."""
-        stacks: dict[Node, Node] = {self.seeds[k]: self.given[k] for k in self.seeds if k >= self.body.n_carries}
-        arrays = dict(zip(self.inputs, self.node.inputs, strict=True))
-        stacks.update({self.image[n]: arrays[n] for n in self.body.slices})
         forward = {image: n for n, image in self.image.items()}
-        kept: dict[Node, Node] = {}
-        order: list[Node] = []
-        for node in self._live(forward):
+        arrays = dict(zip(self.inputs, self.node.inputs, strict=True))
+        order = self._live(forward)
+        stacks: dict[Node, Node] = {self.seeds[k]: self.given[k] for k in self.seeds if k >= self.body.n_carries}
+        stacks.update({self.image[n]: arrays[n] for n in self.body.slices})
+        for node in order:
             if node in forward and (forward[node] in self.body.carries or node.op.family in KEPT):
-                kept[node] = self._stacked(forward[node])
-            order.append(node)
-        stacks.update(kept)
+                stacks[node] = self._stacked(forward[node])
         same = {self.image[n]: arrays[n] for n in self.body.captured}
+        # Only what is read: the loop backwards must not seem to depend on anything else.
+        needed = set(order)
+        stacks, same = ({n: outside for n, outside in x.items() if n in needed} for x in (stacks, same))
         carries = [p for p, _ in self.inner.updates]
         self.inner.inputs = [*carries, *stacks, *same]
-        missing = set(self.inner.inputs).difference(order)
-        cut = _cut(self.inner, sorted([*order, *missing], key=lambda n: n.index), set(kept))
+        cut = _cut(self.inner, sorted({*order, *carries}, key=lambda n: n.index), set(stacks))
         return Body(cut, len(carries), len(stacks)), [*stacks.values(), *same.values()]
 
     def _live(self, forward: Mapping[Node, Node]) -> list[Node]:

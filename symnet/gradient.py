@@ -89,7 +89,8 @@ def grad(expression: Expr, wrt: Any, unconnected: str = "raise", cotangent: Any 
     wrt : Expr or sequence of Expr
         Variables, Parameters or expressions on the way.
     unconnected : {"raise", "zero"}
-        What to do where the expression does not depend on an element of `wrt`.
+        What to do where the expression is not computed from an element of `wrt`. Where it is, by steps or masks
+        alone, the gradient is zeros.
     cotangent : Expr or array_like, optional
         Of the expression's shape: the gradient of sum(expression * cotangent) is taken.
 

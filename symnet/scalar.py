@@ -248,7 +248,11 @@ def select(condition: Scalar, yes: Scalar | Number, no: Scalar | Number) -> Scal
 
 
 def cast(x: Scalar, dtype: str) -> Scalar:
-    """The element as another dtype, as numpy's astype on this machine; float to int saturates instead of trapping."""
+    """The element as another dtype, as numpy's astype on x86.
+
+    A float becomes an integer by dropping its fraction; NaN and what lies outside the integer dtype become its
+    least number.
+    """
     if x.dtype == dtype:
         return x
     return const(x.payload, dtype) if x.op == "const" and dtype in FLOATS else make("cast", (x,), dtype)

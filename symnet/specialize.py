@@ -14,7 +14,7 @@ from .dims import Dim, Size
 from .dtype import WEAK, Type, collecting, require_shape, shape_text, storage, weak_dtype
 from .errors import DTypeError, SymnetError
 from .expr import Constant, Expr, Parameter, Variable
-from .gradient import REQUEST, GradientRequest, check_floating, check_seed, unconnected_error
+from .gradient import REQUEST, GradientRequest, check_floating, check_seed
 from .graph import EXTENT, INPUT, PARAMETER, Graph, Node, dtype_of, located, number_as
 from .op import OPS, Deferred, evaluate
 from .origin import Line, Origin
@@ -243,15 +243,11 @@ class Builder:
         nodes = ys if request.is_forward else wrt
         with self.graph.writing(origin):
             return [
-                self._or_zeros(request, expr, node, derivative)
-                for expr, node, derivative in zip(request.answered, nodes, found, strict=True)
+                self._zeros(node) if derivative is None else derivative
+                for node, derivative in zip(nodes, found, strict=True)
             ]
 
-    def _or_zeros(self, request: GradientRequest, expr: Expr, node: Node, derivative: Node | None) -> Node:
-        if derivative is not None:
-            return derivative
-        if request.unconnected == "raise":
-            raise unconnected_error(request, expr)
+    def _zeros(self, node: Node) -> Node:
         return self.graph.apply(OPS["broadcast_to"], (self.graph.constant(0.0, node.dtype),), {"shape": node.shape})
 
     def _seeds(self, request: GradientRequest, view: Builder, nodes: Sequence[Node]) -> list[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -309,6 +310,27 @@ def test_any_order(mode: str) -> None:
     wanted = np.zeros((2, 2, 2))
     wanted[0, 0, 1] = wanted[0, 1, 0] = wanted[1, 0, 0] = 2
     np.testing.assert_array_equal(third, wanted)
+
+
+PIECEWISE_LINEAR: dict[str, Callable[[Any], Any]] = {
+    "relu": sn.relu,
+    "abs": sn.abs,
+    "clip": lambda x: sn.clip(x, 0.0, 2.0),
+    "remainder": lambda x: x % 2.0,
+    "floor": sn.floor,
+    "mask": lambda x: sn.where(x > 0, 3.0, 1.0),
+    "mask as numbers": lambda x: sn.cast(x > 0, "float64"),
+    "position": lambda x: sn.take(np.arange(9.0), sn.argmax(x)),
+    "times": lambda x: x * 3.0,
+}
+
+
+@pytest.mark.parametrize("name", PIECEWISE_LINEAR)
+def test_second_derivatives_of_what_is_piecewise_linear_are_zeros(name: str, mode: str) -> None:
+    x = v(3)
+    first = grad(PIECEWISE_LINEAR[name](x).sum(), x)
+    second = compile([grad(first.sum(), x), sn.jvp(first, x, np.ones(3))], mode=mode)(np.array([1.5, -1.0, 3.5]))
+    np.testing.assert_array_equal(second, np.zeros((2, 3)))
 
 
 def test_a_node_used_many_times(mode: str) -> None:

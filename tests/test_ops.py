@@ -117,3 +117,25 @@ def test_gradient_is_a_difference_quotient(case: Case) -> None:
     curve = sum(((g * d).sum() for g, d in zip(curves, constants, strict=True)), sn.Constant(0.0))
     ddf = sn.compile(curve, inputs=xs)
     assert float(ddf(*point)) == pytest.approx(directional(df, point, direction, 1e-6), rel=2e-5, abs=2e-6)
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+@pytest.mark.parametrize("declared", ["known", "named", "open"])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("sizes", [(0, 0), (0, 3), (3, 0)])
+def test_extremes_along_an_axis_without_elements(sizes: tuple[int, int], axis: int, declared: str, mode: str) -> None:
+    x = sn.Variable("x", {"known": sizes, "named": ("n", "m"), "open": None}[declared], "float64")
+    for function in (sn.max, sn.min):
+        if sizes[axis]:
+            assert sn.compile(function(x, axis=axis), mode=mode)(np.zeros(sizes)).shape == (0,)
+        else:
+            with pytest.raises(sn.ShapeError, match=r"elements|no identity"):
+                sn.compile(function(x, axis=axis), mode=mode)(np.zeros(sizes))
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+@pytest.mark.parametrize("shape", [(0, 0), (3, 0), (0, 3)])
+def test_a_softmax_without_elements(shape: tuple[int, int], mode: str) -> None:
+    x = sn.Variable("x", shape)
+    found = sn.compile([sn.softmax(x), sn.log_softmax(x), sn.grad(sn.softmax(x).sum(), x)], mode=mode)(np.zeros(shape))
+    assert [f.shape for f in found] == [shape] * 3

@@ -201,7 +201,7 @@ def test_products_leave_the_loop() -> None:
         h = sn.tanh(x @ w + h @ u)
         return h, h
 
-    last, _ = sn.scan(step, sn.broadcast_to(np.float64(0), (x.shape[1], 3)), x)
+    last, _ = sn.scan(step, sn.zeros((x.shape[1], 3)), x)
     loss = last.sum()
     updates = sn.optim.SGD(lr=0.1)(loss, [w, u])
     f = sn.compile(loss, updates=updates)

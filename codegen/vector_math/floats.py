@@ -37,7 +37,10 @@ def with_sign(y: Scalar, x: Scalar) -> Scalar:
 
 def clamped(x: Scalar, low: float, high: float) -> Scalar:
     """`x` between bounds; a NaN stays."""
-    return s.minimum(s.maximum(x, low), high)
+    raised = s.maximum(x, low)
+    # The minimum with a smaller number is there already.
+    lowered = x.op == "min" and any(a.op == "const" and a.payload <= high for a in x.args)
+    return raised if lowered else s.minimum(raised, high)
 
 
 def nearest(x: Scalar, factor: float, bias: int) -> tuple[Scalar, Scalar]:

@@ -28,6 +28,12 @@ def sigmoid_numpy(x: np.ndarray) -> np.ndarray:
     return np.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
+def _sigmoid(x: Scalar) -> Scalar:
+    # e / (1 + e) keeps subnormal results, which 1 / (1 + 1 / e) loses; from 40 on it is 1 in both dtypes.
+    e = s.exp(s.minimum(x, s.const(40, x.dtype)))
+    return e / (1 + e)
+
+
 def _softplus(x: Scalar) -> Scalar:
     # max(x, 0) keeps a NaN; log1p(exp(-|x|)) never overflows.
     return s.maximum(x, s.const(0, x.dtype)) + s.log1p(s.exp(-s.absolute(x)))
@@ -40,8 +46,7 @@ sigmoid = elementwise(
     is_activation=True,
     operands=float_operands,
     numpy=sigmoid_numpy,
-    # For x far below 0, exp(-x) is inf and 1 / inf is 0: right without a choice of two formulas.
-    element=lambda x: 1 / (1 + s.exp(-x)),
+    element=_sigmoid,
     grad=lambda g, y, x: (g * y * (1 - y),),
 )
 softplus = elementwise(

@@ -268,5 +268,16 @@ register(Identity())
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """The elements as another dtype; a float becomes an integer by dropping its fraction."""
+    """The elements as another dtype; a float becomes an integer by dropping its fraction.
+
+    NaN, the infinities and floats outside the integer dtype become its least number, as numpy's on x86.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import symnet as sn
+    >>> x = sn.Variable("x")
+    >>> sn.compile(sn.cast(x, "int32"))(np.array([-2.7, np.nan, np.inf]))
+    array([         -2, -2147483648, -2147483648], dtype=int32)
+    """
     return apply(_cast, x, dtype=dtype_name(dtype))

@@ -28,6 +28,8 @@ class Softmax(Composite):
         return e / np.sum(e, axis=axis, keepdims=True)
 
     def expand(self, x: Any, *, axis: int) -> Any:  # type: ignore[override]
+        if 0 in x.shape:
+            return x  # no elements, and no maximum of them
         # One division a row: the result is within 1.5 ulp of e / sum.
         e = exp(x - max(x, axis, True))
         return e * divide(1.0, sum(e, axis, True))
@@ -51,6 +53,8 @@ class LogSoftmax(Composite):
         return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
     def expand(self, x: Any, *, axis: int) -> Any:  # type: ignore[override]
+        if 0 in x.shape:
+            return x
         shifted = x - max(x, axis, True)
         return shifted - log(sum(exp(shifted), axis, True))
 

@@ -54,10 +54,9 @@ class Reduction(Op):
         return ("int64" if self.fold == "add" and x in ("bool", "int32", "int") else x,)
 
     def result_shape(self, x: Shape, *, axis: Axis, keepdims: bool) -> Shape:  # type: ignore[override]
-        shape = reduced_shape(x, axis, keepdims)
-        if self.fold in ("max", "min") and 0 not in shape:
+        if self.fold in ("max", "min"):
             require_elements(self.name, x, axis)
-        return shape
+        return reduced_shape(x, axis, keepdims)
 
     def numpy(self, x: np.ndarray, *, axis: Axis, keepdims: bool) -> Any:  # type: ignore[override]
         try:
