@@ -162,7 +162,7 @@ def _accumulate(graph: Graph, gradients: dict[Node, Node], path: set[Node], orig
     for node in sorted(path, key=lambda n: n.index, reverse=True):
         if node in loops:
             # The first of a loop's results: whoever reads one of them has been visited.
-            for operand, share in loop_pullback(graph, loops[node], gradients, pullback, origin):
+            for operand, share in loop_pullback(graph, loops[node], gradients, path, pullback, origin):
                 if operand in path:
                     _add(gradients, operand, share)
         g = gradients.get(node)

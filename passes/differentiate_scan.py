@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from symnet.dtype import FLOATS, Type
@@ -17,9 +17,14 @@ KEPT = ("contraction", "reduction", "composite", "scan")
 
 
 def loop_pullback(
-    graph: Graph, results: Sequence[Node], gradients: Mapping[Node, Node], pullback: Pullback, origin: Origin | None
+    graph: Graph,
+    results: Sequence[Node],
+    gradients: Mapping[Node, Node],
+    path: Set[Node],
+    pullback: Pullback,
+    origin: Origin | None,
 ) -> Iterator[tuple[Node, Node]]:
-    """Insert the gradient of a loop; gives its contributions to the loop's inputs.
+    """Insert the gradient of a loop; gives its contributions to those of the loop's inputs that are in `path`.
 
     The loop backwards carries the gradient by each carry, and by whatever is the same at every step; it
     reads what the loop forwards stacked for it: the carries before each step, and results of products
@@ -34,13 +39,15 @@ def loop_pullback(
         return
     first = results[0]
     with graph.writing(graph.origin(first), *([origin] if origin else [])):
-        yield from _Backwards(graph, first, by_position, pullback).contributions()
+        yield from _Backwards(graph, first, by_position, path, pullback).contributions()
 
 
 class _Backwards:
     """One loop backwards."""
 
-    def __init__(self, graph: Graph, node: Node, given: Mapping[int, Node], pullback: Pullback) -> None:
+    def __init__(
+        self, graph: Graph, node: Node, given: Mapping[int, Node], path: Set[Node], pullback: Pullback
+    ) -> None:
         self.graph, self.node, self.given = graph, node, given
         self.body: Body = node.attrs["body"]
         self.inner = Graph()
@@ -49,10 +56,11 @@ class _Backwards:
         self.inputs = self.body.graph.inputs
         self._copy()
         results = self.body.results
-        floats = [k for k, r in enumerate(results) if r.dtype in FLOATS and (k < self.body.n_carries or k in given)]
-        self.seeds = {k: self._leaf("seed", results[k].type, results[k]) for k in floats}
-        self.wrt = [n for n in self.inputs if n.dtype in FLOATS]
-        ys = [self.image[results[k]] for k in floats]
+        self.wrt = self._moving({n for n, outside in zip(self.inputs, node.inputs, strict=True) if outside in path})
+        moving = [k for k, n in enumerate(self.body.carries) if n in self.wrt]
+        seeded = [*moving, *(k for k in given if k >= self.body.n_carries)]
+        self.seeds = {k: self._leaf("seed", results[k].type, results[k]) for k in seeded}
+        ys = [self.image[results[k]] for k in seeded]
         found = pullback(self.inner, ys, list(self.seeds.values()), [self.image[n] for n in self.wrt])
         self.found = dict(zip(self.wrt, found, strict=True))
 
@@ -66,13 +74,25 @@ class _Backwards:
                 else:
                     self.image[node] = inner.insert(node.op, inputs, node.attrs)
 
+    def _moving(self, moving: set[Node]) -> list[Node]:
+        """The inputs of the body to differentiate by: those given, and the carries that depend on them."""
+        while True:
+            reached = set(moving)
+            for node in self.body.graph.nodes:
+                if node.dtype in FLOATS and any(i in reached for i in node.inputs):
+                    reached.add(node)
+            more = {leaf for leaf, value in self.body.graph.updates if value in reached}
+            if more <= moving:
+                return [n for n in self.inputs if n in moving and n.dtype in FLOATS]
+            moving |= more
+
     def _leaf(self, name: str, type: Type, of: Node) -> Node:
         with self.inner.writing(self.body.graph.origin(of)):
             return self.inner.leaf(INPUT, type, name=f"{name}{len(self.inner.nodes)}")
 
     def contributions(self) -> Iterator[tuple[Node, Node]]:
         body, inner = self.body, self.inner
-        carries = [n for n in body.carries if n.dtype in FLOATS]
+        carries = [n for n in body.carries if n in self.wrt]
         slices = [n for n in body.slices if self.found.get(n) is not None]
         same = [n for n in body.captured if self.found.get(n) is not None]
         sums = [self._leaf("sum", n.type, n) for n in same]
