@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from symnet.dims import Dim, Size
+from symnet.dims import Dim, Size, product
 from symnet.scalar import TRANSCENDENTAL, Scalar, variable
 
 from .access import AccessWriter
-from .llvm_text import LLVM_TYPE, constant_text, iota, vector_type
+from .llvm_text import LLVM_TYPE, constant_text, iota, itemsize, vector_type
 from .loops import Kernel, Loop, Statement, Store, Turn, postorder
 from .targets import Target
 from .vector_math import expand
@@ -59,17 +59,41 @@ class Emitter(AccessWriter):
         self.calls_functions = _most_transcendentals(kernel.body) > INLINED
 
     def function(self, name: str) -> str:
+        pointers = ", ".join(f"ptr noalias {p}" for p in self.pointers.values())
         for size in self.kernel.nonempty:
             if isinstance(size, Dim):
                 self._return_if_zero(size)
+        if self.kernel.is_split:
+            self._own_scratch()
         self.body(self.kernel.body)
         scope = self.scopes[0]
-        pointers = ", ".join(f"ptr noalias {p}" for p in self.pointers.values())
         dims = ", ".join(f"i64 %d{k}" for k in range(len(self.kernel.dims)))
-        arguments = ", ".join(filter(None, (pointers, dims)))
+        part = "i64 %part, i64 %parts" if self.kernel.is_split else ""
+        arguments = ", ".join(filter(None, (pointers, dims, part)))
         dummy = ["  %dummy = alloca [16 x i8], align 16"] if self.needs_dummy else []
         lines = [f"define internal void @{name}({arguments}) #0 {{", "entry:", *dummy, *scope.lines, "  ret void", "}"]
         return "\n".join(lines)
+
+    def _own_scratch(self) -> None:
+        """The stretch of each scratch buffer that belongs to this part."""
+        for name in sorted(self.kernel.scratch):
+            buffer = self.buffers[name]
+            bytes_each = self.size(product(buffer.shape) * itemsize(buffer.dtype)).ref
+            offset = self.emit(f"mul i64 %part, {bytes_each}", 0)
+            self.pointers[name] = self.emit(f"getelementptr i8, ptr {self.pointers[name]}, i64 {offset}", 0)
+
+    def _part_of(self, loop: Loop, start: str, stop: str) -> tuple[str, str]:
+        """The bounds of this part of a loop's iterations."""
+        extent = self.emit(f"sub i64 {stop}, {start}", 0)
+        rounded = self.emit(f"add i64 {extent}, {loop.step - 1}", 0)
+        count = self.emit(f"sdiv i64 {rounded}, {loop.step}", 0)
+        bounds = []
+        for part in ("%part", self.emit("add i64 %part, 1", 0)):
+            before = self.emit(f"sdiv i64 {self.emit(f'mul i64 {count}, {part}', 0)}, %parts", 0)
+            moved = self.emit(f"mul i64 {before}, {loop.step}", 0)
+            bound = self.emit(f"add i64 {start}, {moved}", 0)
+            bounds.append(self.emit(f"call i64 @llvm.smin.i64(i64 {bound}, i64 {stop})", 0))
+        return bounds[0], bounds[1]
 
     def _return_if_zero(self, size: Size) -> None:
         scope = self.scopes[0]
@@ -100,7 +124,9 @@ class Emitter(AccessWriter):
         lanes = max([loop.lanes, *(s.lanes for s in self.scopes)])
         widths = [max(lanes, c.lanes) for c in loop.carries]
         firsts = [self.widen(self.value(c.first), c.first.dtype, w) for c, w in zip(loop.carries, widths, strict=True)]
-        once = isinstance(loop.start, int) and isinstance(loop.stop, int) and loop.stop - loop.start <= loop.step
+        shared = self.kernel.is_split and depth == 1
+        known = isinstance(loop.start, int) and isinstance(loop.stop, int) and not shared
+        once = known and loop.stop - loop.start <= loop.step  # type: ignore[operator]
         if once and loop.stop <= loop.start:  # type: ignore[operator]
             self._after(loop, firsts)
             return
@@ -125,7 +151,9 @@ class Emitter(AccessWriter):
             parent.label = scope.label
             self._after(loop, nexts)
             return
-        self._join(loop, scope, parent, (start.ref, stop.ref, index), (head, end), (firsts, phis, nexts))
+        bounds = self._part_of(loop, start.ref, stop.ref) if shared else (start.ref, stop.ref)
+        certain = known and loop.stop > loop.start  # type: ignore[operator]
+        self._join(loop, scope, parent, (*bounds, index), (head, end), (firsts, phis, nexts), certain)
 
     def _mask(self, index: str, stop: str, lanes: int, depth: int) -> str:
         place = self.emit(f"add <{lanes} x i64> {self.splat(index, 'i64', lanes, depth)}, {iota(lanes)}", depth)
@@ -148,11 +176,14 @@ class Emitter(AccessWriter):
         bounds: tuple[str, str, str],
         labels: tuple[str, str],
         carried: tuple[list[Value], list[Value], list[Value]],
+        certain: bool,
     ) -> None:
-        """Append a finished loop to its parent: guard, phis, body, back edge, exit phis."""
+        """Append a finished loop to its parent: guard, phis, body, back edge, exit phis.
+
+        The guard is left out where the loop certainly runs.
+        """
         (start, stop, index), (head, end) = bounds, labels
         firsts, phis, nexts = carried
-        certain = isinstance(loop.start, int) and isinstance(loop.stop, int) and loop.stop > loop.start
         before, out = parent.label, parent.lines
         if certain:
             out.append(f"  br label %{head}")

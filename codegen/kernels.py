@@ -412,7 +412,8 @@ class _Planner:
             if buffer.name not in formals.actual:
                 # Scratch memory that the lowering asked for, for this step alone.
                 name = f"{self.prefix}{buffer.name}.{len(self.plan.steps)}"
-                formals.actual[buffer.name] = self._add(Buffer(name, buffer.dtype, buffer.shape, "arena"))
+                shape = (self.target.threads, *buffer.shape) if kernel.is_split else buffer.shape
+                formals.actual[buffer.name] = self._add(Buffer(name, buffer.dtype, shape, "arena"))
             actual.append(formals.actual[buffer.name])
         self.plan.steps.append(Step(kernel, actual, origin, check, flag))
 

@@ -129,12 +129,22 @@ class Kernel:
         Named dims it needs, in the order of its arguments.
     nonempty : list of sizes
         If one of these is 0 the kernel does nothing.
+    work : size
+        About how many scalar operations it makes.
+    scratch : set of str
+        Buffers that each thread needs for itself.
+    is_split : bool
+        Whether threads may share it: each takes a part of the iterations of every outermost loop, in which
+        nothing is carried.
     """
 
     buffers: list[Buffer]
     dims: list[str]
     nonempty: list[Size]
     body: list[Statement]
+    work: Size = 0
+    scratch: frozenset[str] = frozenset()
+    is_split: bool = False
 
     def __str__(self) -> str:
         arguments = [f"{b.name}: {b.dtype}{list(b.shape)}" for b in self.buffers] + self.dims

@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symnet import scalar as s
-from symnet.dims import Dim, Size, names, substitute
+from symnet.dims import Dim, Size, names, product, substitute
 from symnet.scalar import FLOATS, Scalar
 
 from .folds import folds_in
-from .loops import Buffer, Kernel, Output, Statement, Store, postorder, replace, scalars_in
+from .loops import Buffer, Kernel, Loop, Output, Statement, Store, postorder, replace, scalars_in
 from .reuse import kept_values
 from .schedule import Axes, Schedule, choose, for_sweep, stride
 from .strips import Strips
 from .sweeps import Sweeps
 from .targets import Target
 from .tiles import Tiling, inside_loop, spots_of
+
+# Scalar operations that a transcendental word takes.
+TRANSCENDENTAL_WEIGHT = 16
 
 
 def lower(
@@ -47,7 +50,11 @@ def lower(
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
     lowering = _Lowering(domain, outputs, target, row_axis)
     body = lowering.body()
-    return _kernel(domain, outputs, [*_used_buffers(outputs, buffers), *lowering.scratch.values()], body)
+    kernel = _kernel(domain, outputs, [*_used_buffers(outputs, buffers), *lowering.scratch.values()], body)
+    kernel.work = _work(domain, outputs, row_axis)
+    kernel.scratch = frozenset(b.name for b in lowering.scratch.values())
+    kernel.is_split = target.threads > 1 and all(isinstance(x, Loop) and not x.carries for x in body)
+    return kernel
 
 
 def lower_scatter(domain: Axes, added: Output, buffers: dict[str, Buffer], target: Target) -> Kernel:
@@ -81,6 +88,25 @@ def _kernel(domain: Axes, outputs: Sequence[Output], used: list[Buffer], body: l
     dims = dict.fromkeys(n for size in [*sizes, *_sizes_in(outputs)] for n in names(size))
     indices = {n for n, _ in domain} | {n for f in folds_in([o.value for o in outputs]) for n, _ in f.payload.axes}
     return Kernel(used, [d for d in dims if d not in indices], [size for _, size in domain], body)
+
+
+def _work(domain: Axes, outputs: Sequence[Output], row_axis: str | None) -> Size:
+    """About how many scalar operations the outputs take: a transcendental one counts as many."""
+    values = [o.value for o in outputs]
+    folds = folds_in(values)
+    row = dict(domain).get(row_axis or "", 1)
+    each = _words(values) * row
+    for fold in folds:
+        each = each + _words(fold.args) * product(size for _, size in fold.payload.axes)
+    return each * product(size for name, size in domain if name != row_axis)
+
+
+def _words(values: Sequence[Scalar]) -> int:
+    """The weight of expressions, folds inside them not counted."""
+    inside = {x for fold in folds_in(values) for x in postorder(list(fold.args))}
+    return sum(
+        TRANSCENDENTAL_WEIGHT if x.op in s.TRANSCENDENTAL else 1 for x in postorder(list(values)) if x not in inside
+    )
 
 
 def _used_buffers(outputs: Sequence[Output], buffers: dict[str, Buffer]) -> list[Buffer]:

@@ -22,6 +22,7 @@ from .kernels import Group, every_step
 from .memory import lifetimes, lower_bound
 from .program import Assembly
 from .targets import Target
+from .team import team_of
 
 
 class Memory(Protocol):
@@ -82,6 +83,7 @@ class NativeProgram:
         names = [str(n.attrs["name"]) for n in plan.parameters.values()]
         memory = [self._parameters[name].storage for name in names]
         memory += [aligned_copy(n.attrs["value"].array) for n in plan.constants.values()]
+        memory += [team_of(self.target.threads).memory] if self.target.threads > 1 else []
         updated = {str(p.attrs["name"]) for p, _ in self.graph.updates}
         return Binding(
             loaded.addresses["plan"],
@@ -123,7 +125,7 @@ class NativeProgram:
         """The memory of the program, for the sizes of its last call."""
         sizes = self.binding.last_sizes()
         parameters = self.binding.parameters[: len(self.assembly.plan.parameters)]
-        constants = self.binding.parameters[len(parameters) :]
+        constants = self.binding.parameters[len(parameters) : len(parameters) + len(self.assembly.plan.constants)]
         fixed = sum(m.nbytes for m in parameters), sum(m.nbytes for m in constants)
         if sizes is None:
             return MemoryReport(0, 0, *fixed)

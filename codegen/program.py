@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 
-from symnet.dims import Dim
+from symnet.dims import Dim, Size, names
 from symnet.graph import Graph, Node
 
 from .emit import called_functions, emit_function, emit_kernel
@@ -15,9 +15,15 @@ from .kernels import Group, LoopStep, Plan, Step, every_step, plan_kernels
 from .loops import Kernel, check
 from .memory import Arena, plan_arena
 from .targets import Target
+from .writer import Bound
 
 # Kernels called by one function of the entry.
 PART = 64
+# Scalar operations, for each lane of a float32 vector, that make sharing a kernel worth its while: some 5
+# microseconds, where to begin and to end a job take one.
+SHARED_WORK = 60_000
+# Among the buffers: the memory of the team that shares kernels.
+TEAM = "team"
 ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }'
 # What every function of the entry is given; the parts of arrays that loops are at come behind.
 GIVEN = "ptr %buffers, ptr %frame, ptr %arena"
@@ -44,17 +50,20 @@ class Assembly:
         self.frame = Frame(graph, self.arena, target, max_bytes)
         self.dims = self.frame.dims
         self.checks: list[Node] = []
-        leaves = [*self.plan.parameters, *self.plan.constants]
+        leaves = [*self.plan.parameters, *self.plan.constants, *([TEAM] if target.threads > 1 else [])]
         self.table = {name: k for k, name in enumerate([*self.plan.inputs, *leaves, *self.plan.results])}
         self.functions: dict[str, str] = {}
         self.emitted: dict[int, str] = {}
+        # By kernel: the function that the team calls for a part of it.
+        self.pieces: dict[str, str] = {}
         self.text = self._text()
 
     def _text(self) -> str:
         for step in every_step(self.plan.steps):
             self._function(step.kernel)
         parts = self._sequence("entry", self.plan.steps, [])
-        return "\n\n".join([*self._definitions(), *parts, self.frame.text(), ATTRIBUTES, ""])
+        functions = [*self._definitions(), *self.pieces.values(), *parts, self.frame.text()]
+        return "\n\n".join([*functions, ATTRIBUTES, ""])
 
     def _definitions(self) -> list[str]:
         called = sorted(called_functions("\n".join(self.functions)))
@@ -93,11 +102,61 @@ class Assembly:
                 continue
             arguments = [self._pointer(b.name, known, body.lines) for b in step.buffers]
             arguments += [self._size(d, known, body.lines) for d in step.kernel.dims]
-            body.lines.append(f"  call void @{self._function(step.kernel)}({', '.join(arguments)})")
+            function = self._function(step.kernel)
+            if step.kernel.is_split:
+                self._shared_call(body, function, arguments, step.kernel, known)
+            else:
+                body.lines.append(f"  call void @{function}({', '.join(arguments)})")
             if step.check is not None:
                 self.checks.append(step.check)
                 body.require(self._pointer(step.flag, known, body.lines), len(self.checks))
         return [*texts, body.text()]
+
+    def _shared_call(
+        self, body: _Function, name: str, arguments: list[str], kernel: Kernel, known: dict[str, str]
+    ) -> None:
+        """Call a kernel; in parts, by the team, where its work is worth it."""
+        whole = f"  call void @{name}({', '.join([*arguments, 'i64 0, i64 1'])})"
+        worth = SHARED_WORK * self.target.lanes(32)
+        if isinstance(kernel.work, int) and kernel.work < worth:
+            body.lines.append(whole)
+            return
+        self.pieces.setdefault(name, _piece(name, [a.split()[0] for a in arguments]))
+        team, k = self._pointer(TEAM, known, body.lines), next(body.fresh)
+        body.head.append(f"  %job{k} = alloca [{len(arguments)} x i64], align 16")
+        for place, argument in enumerate(arguments):
+            body.lines += [
+                f"  %job{k}.{place} = getelementptr i64, ptr %job{k}, i64 {place}",
+                f"  store {argument}, ptr %job{k}.{place}",
+            ]
+        job = f"{team}, ptr @{name}.piece, ptr %job{k}, i64 {self.target.threads}"
+        fork = [f"  %fork{k} = load ptr, {team}", f"  call void %fork{k}({job})"]
+        if isinstance(kernel.work, int):
+            body.lines += fork
+            return
+        work = self._work(kernel.work, k, known, body.lines)
+        body.lines += [
+            f"  %worth{k} = icmp uge i64 {work}, {worth}",
+            f"  br i1 %worth{k}, label %share{k}, label %alone{k}",
+            f"share{k}:",
+            *fork,
+            f"  br label %done{k}",
+            f"alone{k}:",
+            whole,
+            f"  br label %done{k}",
+            f"done{k}:",
+        ]
+
+    def _work(self, work: Size, place: int, known: dict[str, str], lines: list[str]) -> str:
+        """An amount of work as a number."""
+        writer = IndexWriter([], self.target)
+        # Its names must not meet those of other amounts in this function.
+        writer.count = (place + 1) * 10_000
+        for dim in names(work):
+            writer.names[dim] = Bound(self._size(dim, known, lines).split()[1], 0, 1)
+        ref = writer.size(work).ref
+        lines += writer.scopes[0].lines
+        return ref
 
     def _loop(self, loop: LoopStep, windows: list[str]) -> list[str]:
         """The function of a loop, which moves the windows and runs the steps as often as it has repetitions."""
@@ -180,11 +239,24 @@ def _parameters(windows: Sequence[str]) -> str:
     return ", ".join([GIVEN, *(f"ptr %{w}" for w in windows)])
 
 
+def _piece(name: str, types: Sequence[str]) -> str:
+    """The function that runs a part of a kernel, its arguments read from memory."""
+    lines = [f"define internal void @{name}.piece(ptr %job, i64 %part, i64 %parts) #0 {{"]
+    for place, type in enumerate(types):
+        lines += [
+            f"  %a{place}.at = getelementptr i64, ptr %job, i64 {place}",
+            f"  %a{place} = load {type}, ptr %a{place}.at",
+        ]
+    arguments = ", ".join([*(f"{type} %a{place}" for place, type in enumerate(types)), "i64 %part, i64 %parts"])
+    return "\n".join([*lines, f"  call void @{name}({arguments})", "  ret void", "}"])
+
+
 class _Function:
     """The text of a function that gives a status, 0 where all it calls give 0."""
 
-    def __init__(self, *lines: str) -> None:
-        self.lines = list(lines)
+    def __init__(self, *head: str) -> None:
+        self.head = list(head)
+        self.lines: list[str] = []
         self.fresh = count()
 
     def call(self, name: str, arguments: Sequence[str]) -> None:
@@ -212,4 +284,4 @@ class _Function:
         ]
 
     def text(self) -> str:
-        return "\n".join([*self.lines, "  ret i32 0", "}"])
+        return "\n".join([*self.head, *self.lines, "  ret i32 0", "}"])

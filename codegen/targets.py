@@ -31,6 +31,8 @@ class Target:
         Whether one instruction multiplies 512 bits of floats by powers of two.
     l2_bytes : int
         Of the cache that one core has for itself.
+    threads : int
+        Threads that share a kernel which is large enough.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Target:
     has_gather: bool
     has_scale: bool
     l2_bytes: int = 1 << 20
+    threads: int = 1
 
     def lanes(self, bits: int) -> int:
         """How many elements of so many bits fill a vector."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from .codegen import cache as cache
 from .codegen.native import NativeProgram
 from .codegen.targets import find_target
+from .codegen.team import thread_count
 from .dims import names
 from .dtype import Type
 from .errors import ArgumentError, GraphError, ShapeError
@@ -41,6 +43,7 @@ def compile(
     *,
     pipeline: Sequence[Pass] | None = None,
     target: str | None = None,
+    threads: int | None = None,
     check: bool = False,
     max_bytes: int | None = None,
 ) -> Function:
@@ -64,6 +67,9 @@ def compile(
         written, before gradients are taken of them too.
     target : str, optional
         "host", "avx512", "avx2" or "portable".
+    threads : int, optional
+        Threads that share a kernel which is large enough. Default: the environment's SYMNET_NUM_THREADS, else 1.
+        The results are the same, bit for bit, for every number.
     check : bool
         Run the graph's checker after every pass.
     max_bytes : int, optional
@@ -107,7 +113,7 @@ def compile(
     parameters = {p.name: p for p in found if isinstance(p, Parameter)}
     passes = _passes(pipeline)
     stable = stabilize_node if stabilize in passes else _as_written
-    processor = find_target(target)
+    processor = replace(find_target(target), threads=thread_count(threads))
 
     def build(types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
         start, gradients = time.perf_counter(), _Gradients()
