@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except SymnetError as error:
-        print(f"symnet: {error}", file=sys.stderr)
+        print(f"symnet: {error.message}", file=sys.stderr)
         return 1
 
 

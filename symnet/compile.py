@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -97,10 +97,12 @@ def compile(
     """
     if mode not in MODES:
         raise ArgumentError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
+    if target is not None and mode != "native":
+        raise ArgumentError(f"target is {target!r} in mode {mode!r}; expected a target in native mode only")
     if max_bytes is not None and (mode != "native" or type(max_bytes) is not int or max_bytes < 0):
         raise ArgumentError(f"max_bytes is {max_bytes!r} in mode {mode!r}; expected a number of bytes, in native mode")
     structure = _structure(outputs)
-    roots = [as_expr(e) for e in structure.leaves]
+    roots = [as_expr(e, whose) for whose, e in zip(structure.names("outputs"), structure.leaves, strict=True)]
     pairs = _update_pairs(updates)
     if not roots and not pairs:
         raise ArgumentError("nothing to compile: give outputs, updates or both")
@@ -183,6 +185,7 @@ class InterpretedProgram:
         stored = [np.array(v, copy=True) for v in new]
         for (parameter, _), value in zip(self.graph.updates, stored, strict=True):
             self.parameters[parameter.attrs["name"]].storage[...] = value
+        self.memory = replace(self.memory, results=sum(r.nbytes for r in results))
         return results
 
 
@@ -256,7 +259,7 @@ def _update_pairs(updates: Any) -> list[tuple[Parameter, Expr]]:
         if parameter in seen:
             raise ArgumentError(f"{parameter} is updated twice")
         seen.add(parameter)
-    return [(p, as_expr(e)) for p, e in pairs]
+    return [(p, as_expr(e, f"the update of {p} (made at {p.line})")) for p, e in pairs]
 
 
 def _require_bound(graph: Graph) -> None:
@@ -276,6 +279,8 @@ def _default_updates(found: list[Expr], pairs: list[tuple[Parameter, Expr]]) -> 
 
 
 def _inputs(needed: Sequence[Variable], listed: Sequence[Variable] | None) -> list[Variable]:
+    if isinstance(listed, (Expr, str)) or not isinstance(listed, Iterable | None):
+        raise ArgumentError(f"inputs is {listed}; expected a list of Variables, such as [v]")
     variables = list(needed if listed is None else listed)
     if len(set(variables)) < len(variables):
         raise ArgumentError(f"inputs lists one Variable twice: {', '.join(map(str, variables))}")

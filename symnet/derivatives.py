@@ -5,7 +5,7 @@ All are expressions like any other: compile them, combine them, differentiate th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import prod
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 from . import ops
 from .dtype import shape_text
 from .errors import ArgumentError, ShapeError
-from .expr import Constant, Expr, as_expr, as_numbers
-from .gradient import GradientRequest, as_given, check_seed, expressions, grad
+from .expr import Expr, as_expr
+from .gradient import GradientRequest, check_seed, expressions, grad
+from .structure import Structure
 
 
 def value_and_grad(expression: Expr, wrt: Any, unconnected: str = "raise") -> tuple[Expr, Any]:
@@ -28,7 +29,7 @@ def value_and_grad(expression: Expr, wrt: Any, unconnected: str = "raise") -> tu
 
     Returns
     -------
-    (Expr, Expr or sequence of Expr)
+    (Expr, Expr or tuple, list or dict of Expr)
 
     Examples
     --------
@@ -38,7 +39,7 @@ def value_and_grad(expression: Expr, wrt: Any, unconnected: str = "raise") -> tu
     >>> float(value), float(slope)
     (8.0, 12.0)
     """
-    value = as_expr(expression)
+    value = as_expr(expression, "expression")
     return value, grad(value, wrt, unconnected)
 
 
@@ -50,17 +51,17 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, unconnected: str = "raise") -> 
 
     Parameters
     ----------
-    outputs : Expr or sequence of Expr
-    wrt : Expr or sequence of Expr
-    cotangents : Expr or array_like, or a sequence of them
-        One for each output, of its shape.
+    outputs : Expr, or tuple, list or dict of Expr
+    wrt : Expr, or tuple, list or dict of Expr
+    cotangents : Expr or array_like, or a tuple, list or dict of them
+        Structured like `outputs`: one for each, of its shape.
     unconnected : {"raise", "zero"}
         What to do where no output depends on an element of `wrt`.
 
     Returns
     -------
-    Expr or sequence of Expr
-        As `wrt`.
+    Expr, or tuple, list or dict of Expr
+        Structured like `wrt`.
 
     Raises
     ------
@@ -76,10 +77,10 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, unconnected: str = "raise") -> 
     >>> sn.compile(sn.vjp([x * x, x.sum()], x, [np.array([1.0, 0.0, 0.0]), 10.0]))(np.array([1.0, 2.0, 3.0]))
     array([12., 10., 10.])
     """
-    ys = _outputs(outputs)
-    seeds = _seeds(outputs, ys, cotangents, "cotangent")
-    request = GradientRequest(ys, expressions(wrt, "wrt"), seeds, unconnected)
-    return as_given(wrt, request.results())
+    ys, targets = _outputs(outputs), expressions(wrt, "wrt")
+    seeds = _seeds(ys, cotangents, "cotangent")
+    request = GradientRequest(tuple(ys.leaves), tuple(targets.leaves), seeds, unconnected)
+    return targets.pack(request.results())
 
 
 def jvp(outputs: Any, wrt: Any, tangents: Any, unconnected: str = "raise") -> Any:
@@ -91,17 +92,17 @@ def jvp(outputs: Any, wrt: Any, tangents: Any, unconnected: str = "raise") -> An
 
     Parameters
     ----------
-    outputs : Expr or sequence of Expr
-    wrt : Expr or sequence of Expr
-    tangents : Expr or array_like, or a sequence of them
-        One for each `wrt`, of its shape.
+    outputs : Expr, or tuple, list or dict of Expr
+    wrt : Expr, or tuple, list or dict of Expr
+    tangents : Expr or array_like, or a tuple, list or dict of them
+        Structured like `wrt`: one for each, of its shape.
     unconnected : {"raise", "zero"}
         What to do where an output depends on no `wrt`, or no output on one of them.
 
     Returns
     -------
-    Expr or sequence of Expr
-        As `outputs`.
+    Expr, or tuple, list or dict of Expr
+        Structured like `outputs`.
 
     Raises
     ------
@@ -118,10 +119,11 @@ def jvp(outputs: Any, wrt: Any, tangents: Any, unconnected: str = "raise") -> An
     array([ 2.,  0., 60.])
     """
     ys, targets = _outputs(outputs), expressions(wrt, "wrt")
-    if not targets:
+    if not targets.leaves:
         raise ArgumentError("wrt is empty; expected at least one Variable, Parameter or expression")
-    request = GradientRequest(ys, targets, _seeds(wrt, targets, tangents, "tangent"), unconnected, is_forward=True)
-    return as_given(outputs, request.results())
+    seeds = _seeds(targets, tangents, "tangent")
+    request = GradientRequest(tuple(ys.leaves), tuple(targets.leaves), seeds, unconnected, is_forward=True)
+    return ys.pack(request.results())
 
 
 def jacobian(expression: Expr, wrt: Any, unconnected: str = "raise", max_rows: int = 1024) -> Any:
@@ -134,7 +136,7 @@ def jacobian(expression: Expr, wrt: Any, unconnected: str = "raise", max_rows: i
     ----------
     expression : Expr
         Of a known shape.
-    wrt : Expr or sequence of Expr
+    wrt : Expr, or tuple, list or dict of Expr
         Likewise.
     unconnected : {"raise", "zero"}
         As :func:`symnet.grad`'s.
@@ -143,8 +145,8 @@ def jacobian(expression: Expr, wrt: Any, unconnected: str = "raise", max_rows: i
 
     Returns
     -------
-    Expr or sequence of Expr
-        As `wrt`.
+    Expr, or tuple, list or dict of Expr
+        Structured like `wrt`.
 
     Raises
     ------
@@ -162,8 +164,8 @@ def jacobian(expression: Expr, wrt: Any, unconnected: str = "raise", max_rows: i
            [1., 1.],
            [0., 1.]])
     """
-    y = as_expr(expression)
-    return as_given(wrt, [_jacobian(y, t, unconnected, max_rows) for t in expressions(wrt, "wrt")])
+    y, targets = as_expr(expression, "expression"), expressions(wrt, "wrt")
+    return targets.pack([_jacobian(y, t, unconnected, max_rows) for t in targets.leaves])
 
 
 def _jacobian(y: Expr, target: Expr, unconnected: str, max_rows: int) -> Expr:
@@ -205,14 +207,14 @@ def hessian(expression: Expr, wrt: Any, max_rows: int = 1024) -> Any:
     ----------
     expression : Expr
         A scalar.
-    wrt : Expr or sequence of Expr
+    wrt : Expr, or tuple, list or dict of Expr
         Of known shapes.
     max_rows : int
         As :func:`jacobian`'s.
 
     Returns
     -------
-    Expr, or sequence of sequences of Expr
+    Expr, or such a structure of such structures
         Of shape (*wrt.shape, *wrt.shape); for several `wrt` the block of the k-th and the l-th stands at
         [k][l]. Zeros where the gradient by one does not depend on the other.
 
@@ -230,11 +232,10 @@ def hessian(expression: Expr, wrt: Any, max_rows: int = 1024) -> Any:
            [ 6.,  0.]])
     """
     targets = expressions(wrt, "wrt")
-    for target in targets:
+    for target in targets.leaves:
         _known_shape(target)
-    slopes = grad(expression, list(targets))
-    rows = [as_given(wrt, [_jacobian(g, t, "zero", max_rows) for t in targets]) for g in slopes]
-    return as_given(wrt, rows)
+    slopes = grad(expression, targets.leaves)
+    return targets.pack([targets.pack([_jacobian(g, t, "zero", max_rows) for t in targets.leaves]) for g in slopes])
 
 
 def hvp(expression: Expr, wrt: Any, vector: Any) -> Any:
@@ -247,14 +248,14 @@ def hvp(expression: Expr, wrt: Any, vector: Any) -> Any:
     ----------
     expression : Expr
         A scalar.
-    wrt : Expr or sequence of Expr
-    vector : Expr or array_like, or a sequence of them
-        One for each `wrt`, of its shape.
+    wrt : Expr, or tuple, list or dict of Expr
+    vector : Expr or array_like, or a tuple, list or dict of them
+        Structured like `wrt`: one for each, of its shape.
 
     Returns
     -------
-    Expr or sequence of Expr
-        As `wrt`.
+    Expr, or tuple, list or dict of Expr
+        Structured like `wrt`.
 
     Raises
     ------
@@ -271,37 +272,25 @@ def hvp(expression: Expr, wrt: Any, vector: Any) -> Any:
     array([22.,  6.])
     """
     targets = expressions(wrt, "wrt")
-    seeds = _seeds(wrt, targets, vector, "vector")
-    for target, seed in zip(targets, seeds, strict=True):
+    seeds = _seeds(targets, vector, "vector")
+    for target, seed in zip(targets.leaves, seeds, strict=True):
         check_seed(target, target.known_shape, seed, seed.known_shape, "vector")
-    slopes = tuple(grad(expression, list(targets)))
-    return as_given(wrt, GradientRequest(slopes, targets, seeds, "zero").results())
+    slopes = tuple(grad(expression, targets.leaves))
+    return targets.pack(GradientRequest(slopes, tuple(targets.leaves), seeds, "zero").results())
 
 
-def _outputs(outputs: Any) -> tuple[Expr, ...]:
+def _outputs(outputs: Any) -> Structure:
     ys = expressions(outputs, "outputs")
-    if not ys:
+    if not ys.leaves:
         raise ArgumentError("outputs is empty; expected at least one expression")
     return ys
 
 
-def _seeds(given: Any, seeded: Sequence[Expr], seeds: Any, what: str) -> tuple[Expr, ...]:
-    """Cotangents or tangents as expressions, one for each of `seeded`, which was given as `given`."""
-    if isinstance(given, Expr):
-        values: tuple[Any, ...] = (seeds,)
-    elif isinstance(seeds, Expr) or not isinstance(seeds, Iterable):
-        raise ArgumentError(
-            f"{what}s is {seeds!r}; expected a sequence of {len(seeded)}, one for each of {_list(seeded)}"
-        )
-    else:
-        values = tuple(seeds)
-    if len(values) != len(seeded):
-        raise ArgumentError(f"{len(values)} {what}s for {len(seeded)} values; expected one for each of {_list(seeded)}")
-    return tuple(
-        v if isinstance(v, Expr) else Constant(as_numbers(v, f"the {what} of {e}"))
-        for e, v in zip(seeded, values, strict=True)
-    )
-
-
-def _list(expressions: Sequence[Expr]) -> str:
-    return ", ".join(map(str, expressions))
+def _seeds(seeded: Structure, seeds: Any, what: str) -> tuple[Expr, ...]:
+    """Cotangents or tangents as expressions, one for each of `seeded`."""
+    given = [seeds]
+    if seeded.kind != "one":
+        is_iterable = isinstance(seeds, Iterable) and not isinstance(seeds, (Expr, tuple, list, dict))
+        whose = ", ".join(map(str, seeded.leaves))
+        given = seeded.flatten(list(seeds) if is_iterable else seeds, f"{what}s", whose)
+    return tuple(as_expr(s, f"the {what} of {e}") for s, e in zip(given, seeded.leaves, strict=True))

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from .dims import Size, differ
-from .errors import ArgumentError, DTypeError, ShapeError
+from .dims import Dim, Size, differ
+from .errors import ArgumentError, DTypeError, OverflowInArgument, ShapeError, SymbolicUseError
 from .scalar import FLOATS as FLOATS
 
 DTYPES = ("bool", "int32", "int64", "float32", "float64")
@@ -50,20 +50,21 @@ class Type:
         return f"{SHORT[self.dtype]}[{', '.join(map(str, self.shape))}]"
 
 
-def dtype_name(dtype: Any) -> str:
+def dtype_name(dtype: Any, whose: str = "") -> str:
     """The name of a dtype given in any way numpy understands.
 
     Raises
     ------
     DTypeError
-        numpy does not know it, or symnet does not support it.
+        numpy does not know it, or symnet does not support it; the message names `whose` it is.
     """
+    where = f"{whose}: " if whose else ""
     try:
         name = np.dtype(dtype).name
-    except TypeError:
-        raise DTypeError(f"{dtype!r} is not a dtype") from None
+    except (TypeError, ValueError):
+        raise DTypeError(f"{where}{dtype!r} is not a dtype") from None
     if name not in DTYPES:
-        raise DTypeError(f"dtype {name} is not supported; expected one of {', '.join(DTYPES)}")
+        raise DTypeError(f"{where}dtype {name} is not supported; expected one of {', '.join(DTYPES)}")
     return name
 
 
@@ -140,7 +141,7 @@ def require_shape(a: Sequence[Size], b: Sequence[Size], complaint: str) -> None:
         require_equal(n, m, complaint)
 
 
-def shape_text(shape: Sequence[Size]) -> str:
+def shape_text(shape: Sequence[object]) -> str:
     """A shape as numpy prints it, with names for symbolic sizes."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
@@ -175,8 +176,63 @@ def _meet(m: Size, n: Size, shapes: tuple[Shape, ...]) -> Size:
     return require_equal(m, n, f"shapes {' and '.join(map(shape_text, shapes))} do not broadcast")
 
 
-def as_axis(axis: Any) -> int | tuple[int, ...] | None:
-    """An axis argument as attributes hold it: an int, a tuple of ints, or None.
+def as_numbers(value: Any, whose: str, is_cast: bool = False) -> np.ndarray:
+    """`value` as an array in native byte order, of a supported dtype unless the caller casts it.
+
+    Raises
+    ------
+    ArgumentError, DTypeError, SymbolicUseError
+        It is no number, or of a dtype that is not supported, or symbolic.
+    """
+    if hasattr(type(value), "__symnet_apply__"):
+        raise SymbolicUseError(f"{whose}: expected numbers, got the symbolic value {value!r}")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__}: {error}") from None
+    if type(value) is int and array.dtype.kind not in "iu":
+        raise OverflowInArgument(f"{whose}: the integer {value} does not fit int64")
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__} of dtype {array.dtype}")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ArgumentError(f"{whose}: expected numbers, got a masked array with elements missing: use .filled(...)")
+    native = array.dtype.newbyteorder("=")
+    if not is_cast and native.name not in DTYPES:
+        raise DTypeError(f"{whose}: dtype {native} is not supported; expected one of {', '.join(DTYPES)}")
+    return array.astype(native, copy=False)
+
+
+def check_fits(array: np.ndarray, wanted: str, whose: str) -> None:
+    """Refuse integers outside the range of the dtype they become.
+
+    Raises
+    ------
+    OverflowInArgument
+    """
+    if array.dtype.kind in "iu" and wanted in ("int32", "int64") and array.size:
+        info = np.iinfo(wanted)
+        for extreme in (int(array.min()), int(array.max())):
+            if not info.min <= extreme <= info.max:
+                raise OverflowInArgument(f"{whose}: the integer {extreme} does not fit {wanted}")
+
+
+def number_as(value: Any, dtype: str) -> Any:
+    """A number, checked to fit an integer dtype.
+
+    Raises
+    ------
+    OverflowInArgument
+        A Python integer outside the dtype's range.
+    """
+    if type(value) is int and dtype in ("int32", "int64"):
+        info = np.iinfo(dtype)
+        if not info.min <= value <= info.max:
+            raise OverflowInArgument(f"Python integer {value} is out of bounds for {dtype}")
+    return value
+
+
+def as_axis(axis: Any, whose: str) -> int | tuple[int, ...] | None:
+    """An axis argument of the op `whose` as attributes hold it: an int, a tuple of ints, or None.
 
     Raises
     ------
@@ -192,7 +248,36 @@ def as_axis(axis: Any) -> int | tuple[int, ...] | None:
     try:
         return tuple(index(a) for a in axis)
     except TypeError:
-        raise ArgumentError(f"axis is {axis!r}; expected an int, a tuple of ints or None") from None
+        raise ArgumentError(f"{whose}: axis is {axis!r}; expected an int, a tuple of ints or None") from None
+
+
+def as_one_axis(axis: Any, whose: str) -> int:
+    """An axis argument that must be one int.
+
+    Raises
+    ------
+    ArgumentError
+        It is something else.
+    """
+    try:
+        return index(axis)
+    except TypeError:
+        raise ArgumentError(f"{whose}: axis is {axis!r}; expected an int") from None
+
+
+def as_sizes(shape: Any, whose: str) -> Shape:
+    """A shape argument as attributes hold it: one size, or a sequence of ints and Dims.
+
+    Raises
+    ------
+    ArgumentError
+        It is something else.
+    """
+    try:
+        sizes = (shape,) if isinstance(shape, Dim) or hasattr(shape, "__index__") else tuple(shape)
+        return tuple(n if isinstance(n, Dim) else index(n) for n in sizes)
+    except TypeError:
+        raise ArgumentError(f"{whose}: the shape is {shape!r}; expected integers, or named sizes") from None
 
 
 def as_number(whose: str, value: Any, expected: str, holds: Callable[[Any], bool]) -> float:

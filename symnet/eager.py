@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from .dtype import FLOATS, Type, storage
-from .errors import GradientError, ShapeError
+from .errors import ArgumentError, GradientError, ShapeError
 from .expr import as_numbers
 from .graph import INPUT, Graph, Node
 from .numpy_protocol import apply_function, apply_ufunc
-from .op import OPS, Composite, Op, evaluate
+from .op import OPS, Composite, Op, compute
 from .operators import Operators
 from .ops.movement import sum_to
 from .reference import run_nodes
@@ -93,20 +93,30 @@ class Tensor(Operators):
         return self.data
 
     def item(self) -> Any:
-        """The one element, as a Python number."""
+        """The one element, as a Python number.
+
+        Raises
+        ------
+        ShapeError
+            There are more elements, or none.
+        """
+        if self.data.size != 1:
+            raise ShapeError(f"a tensor of shape {self.shape} is no one number or truth value; expected one element")
         return self.data.item()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.asarray(self.data, dtype)
 
     def __len__(self) -> int:
+        if not self.shape:
+            raise ArgumentError("a tensor without axes has no length; expected at least one axis")
         return len(self.data)
 
     def __bool__(self) -> bool:
-        return bool(self.data)
+        return bool(self.item())
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self.item())
 
     def __repr__(self) -> str:
         return f"tensor({self.data!r})"
@@ -135,7 +145,7 @@ class Tensor(Operators):
         if gradient is None and self.data.shape != ():
             raise GradientError(f"the gradient of a non-scalar of shape {self.shape}: reduce it, or give gradient=")
         given = gradient.data if isinstance(gradient, Tensor) else gradient
-        seed = np.ones_like(self.data) if gradient is None else np.asarray(given, self.data.dtype)
+        seed = np.ones_like(self.data) if gradient is None else as_numbers(given, "gradient=").astype(self.data.dtype)
         if seed.shape != self.shape:
             raise ShapeError(f"gradient= has shape {seed.shape}, the value {self.shape}")
         gradients: dict[Tensor, np.ndarray] = {self: seed}
@@ -168,7 +178,7 @@ def tensor(value: Any, requires_grad: bool = False) -> Tensor:
 
 def _apply(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Tensor:
     numbers = tuple(a.data if isinstance(a, Tensor) else a for a in args)
-    result = Tensor(evaluate(op, numbers, attrs))
+    result = Tensor(compute(op, numbers, attrs))
     wanted = any(isinstance(a, Tensor) and a.requires_grad for a in args)
     if wanted and _recording.get() and result.dtype in FLOATS:
         result.requires_grad = True

@@ -1,14 +1,55 @@
 """The exceptions symnet raises. Each subclasses the builtin a numpy user would expect.
 
-Every message names the Variable or op, what was met and what was expected, and, where it is known,
-the line of the user's program that wrote the op.
+Every message names the Variable or op, what was met and what was expected, and a line of the user's
+program: the one that wrote the op, else the one that was running.
 """
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Self
+
+from .origin import Line, Origin, here
+
 
 class SymnetError(Exception):
-    """Base of every exception that symnet raises on purpose."""
+    """Base of every exception that symnet raises on purpose.
+
+    Attributes
+    ----------
+    message : str
+        Without the op and the line.
+    line : Line
+        Of the user's program; the text starts with it.
+    op : str
+        The name of the op that complains; empty where none does.
+    origin : Origin or None
+        All lines of that op.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message, self.op = message, ""
+        self.line: Line = here()
+        self.origin: Origin | None = None
+
+    def at(self, op: str, origin: Origin) -> Self:
+        """The same error with the op and the user's line in front; once only."""
+        if self.origin is not None:
+            return self
+        placed = copy(self)
+        placed.op, placed.origin, placed.line = op, origin, origin.lines[0]
+        return placed
+
+    def again(self) -> Self:
+        """The same error as raised by the line that runs now, without the frames it has gathered."""
+        repeated = copy(self)
+        if self.origin is None:
+            repeated.line = here()
+        return repeated
+
+    def __str__(self) -> str:
+        return f"{self.op} at {self.line}: {self.message}".lstrip()
 
 
 class ShapeError(SymnetError, ValueError):
@@ -21,6 +62,10 @@ class DTypeError(SymnetError, TypeError):
 
 class ArgumentError(SymnetError, TypeError):
     """A call with a missing, unknown or doubled argument, or an argument that is not a number."""
+
+
+class FolderNotFound(SymnetError, FileNotFoundError):
+    """A file was to be written into a folder that does not exist."""
 
 
 class OutOfMemory(SymnetError, MemoryError):

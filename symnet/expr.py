@@ -7,7 +7,7 @@ expression is compiled for the arguments of a call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from keyword import iskeyword
 from typing import Any
@@ -15,17 +15,18 @@ from typing import Any
 import numpy as np
 
 from .dims import Dim, Size
-from .dtype import DTYPES, Shape, collecting, dtype_name, shape_text, storage
+from .dtype import Shape, collecting, dtype_name, number_as, shape_text, storage
+from .dtype import as_numbers as as_numbers
+from .dtype import check_fits as check_fits
 from .errors import (
     ArgumentError,
     DTypeError,
     OpenShape,
-    OverflowInArgument,
     ShapeError,
     SymbolicUseError,
     SymnetError,
 )
-from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, located, number_as
+from .graph import CONSTANT, EXTENT, INPUT, PARAMETER, located
 from .numpy_protocol import apply_function, apply_ufunc
 from .op import OPS, Deferred, Op, apply
 from .operators import Operators
@@ -121,6 +122,9 @@ class Expr(Operators):
     def __iter__(self) -> Any:
         raise self._refuse("elements to iterate over", "index it (v[0]) or use axis= on a reduction")
 
+    def __contains__(self, value: Any) -> bool:
+        raise self._refuse("elements to look among", "use sn.any(v == number)")
+
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         raise self._refuse("numbers", "call sn.compile(v)(...) to get an array")
 
@@ -139,6 +143,8 @@ def _shape_spec(name: str, shape: Any) -> Shape | None:
         return None
     if isinstance(shape, (int, str, Dim)):
         shape = (shape,)
+    if not isinstance(shape, Iterable):
+        raise ShapeError(f"Variable {name!r}: shape is {shape!r}; expected a tuple of ints and names")
     sizes: list[Size] = []
     for axis, size in enumerate(shape):
         if isinstance(size, str) and size.isidentifier():
@@ -183,9 +189,8 @@ class Variable(Expr):
                 f"a Variable's name is a keyword of the call, so it must be an identifier; got {name!r}"
             )
         self.name = name
-        super().__init__(
-            INPUT, (), {"name": name}, _shape_spec(name, shape), None if dtype is None else dtype_name(dtype)
-        )
+        known = None if dtype is None else dtype_name(dtype, str(self))
+        super().__init__(INPUT, (), {"name": name}, _shape_spec(name, shape), known)
 
     def __str__(self) -> str:
         return f"Variable {self.name!r}"
@@ -268,64 +273,22 @@ class Parameter(Expr):
     @property
     def value(self) -> np.ndarray:
         """The current numbers, read-only. Assign to write; the shape must fit and the dtype cast safely."""
-        view = self.storage.view()
-        view.setflags(write=False)
-        return view
+        # Over a read-only buffer: numpy would let a mere view of the storage be made writeable again.
+        return np.asarray(self.storage.data.toreadonly())
 
     @value.setter
     def value(self, new: Any) -> None:
-        array = as_numbers(new, f"Parameter {self.name!r}")
+        whose = f"{self} (made at {self.line})"
+        array = as_numbers(new, whose)
         if array.shape != self.storage.shape:
-            raise ShapeError(
-                f"Parameter {self.name!r} has shape {self.storage.shape}; cannot assign a value of shape {array.shape}"
-            )
+            raise ShapeError(f"{whose} has shape {self.storage.shape}; cannot assign a value of shape {array.shape}")
         if not np.can_cast(array.dtype, self.storage.dtype, "same_kind"):
-            raise DTypeError(
-                f"Parameter {self.name!r} is {self.storage.dtype}; a value of {array.dtype} does not cast safely"
-            )
-        check_fits(array, self.storage.dtype.name, f"Parameter {self.name!r}")
+            raise DTypeError(f"{whose} is {self.storage.dtype}; a value of {array.dtype} does not cast safely")
+        check_fits(array, self.storage.dtype.name, whose)
         self.storage[...] = array
 
     def __str__(self) -> str:
         return f"Parameter {self.name!r}"
-
-
-def as_numbers(value: Any, whose: str, is_cast: bool = False) -> np.ndarray:
-    """`value` as an array in native byte order, of a supported dtype unless the caller casts it.
-
-    Raises
-    ------
-    ArgumentError, DTypeError, SymbolicUseError
-        It is no number, or of a dtype that is not supported, or symbolic.
-    """
-    if isinstance(value, Operators):
-        raise SymbolicUseError(f"{whose}: expected numbers, got the symbolic value {value!r}")
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__}: {error}") from None
-    if type(value) is int and array.dtype.kind not in "iu":
-        raise OverflowInArgument(f"{whose}: the integer {value} does not fit int64")
-    if array.dtype.kind not in "biuf":
-        raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__} of dtype {array.dtype}")
-    native = array.dtype.newbyteorder("=")
-    if not is_cast and native.name not in DTYPES:
-        raise DTypeError(f"{whose}: dtype {native} is not supported; expected one of {', '.join(DTYPES)}")
-    return array.astype(native, copy=False)
-
-
-def check_fits(array: np.ndarray, wanted: str, whose: str) -> None:
-    """Refuse integers outside the range of the dtype they become.
-
-    Raises
-    ------
-    OverflowInArgument
-    """
-    if array.dtype.kind in "iu" and wanted in ("int32", "int64") and array.size:
-        info = np.iinfo(wanted)
-        for extreme in (int(array.min()), int(array.max())):
-            if not info.min <= extreme <= info.max:
-                raise OverflowInArgument(f"{whose}: the integer {extreme} does not fit {wanted}")
 
 
 def aligned_copy(array: np.ndarray, alignment: int = 64) -> np.ndarray:
@@ -337,13 +300,19 @@ def aligned_copy(array: np.ndarray, alignment: int = 64) -> np.ndarray:
     return copy
 
 
-def as_expr(value: Any) -> Expr:
-    """A handle for a value: itself, or a Constant; a named size becomes a number of the graph."""
+def as_expr(value: Any, whose: str = "Constant") -> Expr:
+    """A handle for a value: itself, or a Constant; a named size becomes a number of the graph.
+
+    Raises
+    ------
+    ArgumentError, DTypeError
+        It is no number; the message names `whose`.
+    """
     if isinstance(value, Expr):
         return value
     if isinstance(value, Dim):
         return Expr(EXTENT, (), {"size": value}, (), "int")
-    return Constant(value)
+    return Constant(value if type(value) in (int, float) else as_numbers(value, whose))
 
 
 Dim.as_value = as_expr

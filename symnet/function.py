@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,9 +100,12 @@ class Function(NativeCallable):
         return self._call_into(program, arrays, sizes, out)
 
     def _call_into(self, program: Program, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], out: Any) -> Any:
-        targets = self._structure.flatten(out, "out=")
+        targets = self._structure.flatten(out, "out=", "the outputs")
         for target, node in zip(targets, program.graph.outputs, strict=True):
             _check_out(target, node, tuple(evaluate(s, sizes) for s in node.shape))
+        for (k, one), (n, other) in combinations(enumerate(targets), 2):
+            if np.shares_memory(one, other):
+                raise ArgumentError(f"out= has the same memory for results {k} and {n}; expected memory for each")
         for target, result in zip(targets, program.run(arrays, sizes), strict=True):
             target[...] = result
         return out
@@ -141,8 +144,8 @@ class Function(NativeCallable):
         if sizes:
             self._forget()
         if isinstance(found, SymnetError):
-            # A copy: the one kept would gather the frames, and so the arguments, of every call.
-            raise copy(found)
+            # The one kept would gather the frames, and so the arguments, of every call.
+            raise found.again()
         self._latest = found
         return found
 
@@ -150,7 +153,7 @@ class Function(NativeCallable):
         try:
             found = self._build(types, sizes)
         except SymnetError as error:
-            return copy(error)
+            return error.again()
         self._n_compiles += 1
         # What is bound is called without passing here, and stays: the first programs of certain sizes only, and
         # none for Python's numbers, which native code could not tell from arrays without axes.
@@ -281,7 +284,7 @@ def _sample(name: str, given: Any) -> np.ndarray:
         return given
     if isinstance(given, tuple) and len(given) == 2:
         try:
-            return np.zeros(given[0], dtype_name(given[1]))
+            return np.zeros(given[0], dtype_name(given[1], name))
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"warmup: {name}={given!r}: {error}") from None
     raise ArgumentError(f"warmup: {name}={given!r}; expected an array, or a pair (shape, dtype)")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .dims import names
 from .dtype import FLOATS, Shape, require_shape, shape_text
 from .errors import GradientError, SymnetError
 from .expr import Expr, as_expr
 from .graph import located
 from .op import Op
 from .origin import Origin, here
+from .structure import Structure
 
 REQUEST = Op("gradient", "leaf")
 
@@ -86,7 +88,7 @@ def grad(expression: Expr, wrt: Any, unconnected: str = "raise", cotangent: Any 
     ----------
     expression : Expr
         A scalar, unless `cotangent` is given.
-    wrt : Expr or sequence of Expr
+    wrt : Expr, or tuple, list or dict of Expr
         Variables, Parameters or expressions on the way.
     unconnected : {"raise", "zero"}
         What to do where the expression is not computed from an element of `wrt`. Where it is, by steps or masks
@@ -96,8 +98,8 @@ def grad(expression: Expr, wrt: Any, unconnected: str = "raise", cotangent: Any 
 
     Returns
     -------
-    Expr or list of Expr
-        As `wrt`: one for one, a list or tuple for several.
+    Expr, or tuple, list or dict of Expr
+        Structured like `wrt`.
 
     Raises
     ------
@@ -111,37 +113,28 @@ def grad(expression: Expr, wrt: Any, unconnected: str = "raise", cotangent: Any 
     >>> float(sn.compile(sn.grad(x**3, x))(x=2.0))
     12.0
     """
-    seed = None if cotangent is None else as_expr(cotangent)
-    request = GradientRequest((as_expr(expression),), expressions(wrt, "wrt"), (seed,), unconnected)
-    return as_given(wrt, request.results())
+    y, targets = as_expr(expression, "expression"), expressions(wrt, "wrt")
+    seed = None if cotangent is None else as_expr(cotangent, f"the cotangent of {y}")
+    request = GradientRequest((y,), tuple(targets.leaves), (seed,), unconnected)
+    return targets.pack(request.results())
 
 
-def expressions(given: Any, what: str) -> tuple[Expr, ...]:
-    """One expression or a sequence of them, as a tuple.
+def expressions(given: Any, what: str) -> Structure:
+    """One expression, or a tuple, list or dict of them; any other iterable counts as a list.
 
     Raises
     ------
     GradientError
         Naming what is no expression.
     """
-    if isinstance(given, Expr):
-        return (given,)
+    expected = "expected a Variable, a Parameter or an expression"
     if not isinstance(given, Iterable):
-        raise GradientError(
-            f"{what} is {given!r}; expected a Variable, a Parameter or an expression, or a list of them"
-        )
-    found = tuple(given)
-    for each in found:
+        raise GradientError(f"{what} is {given!r}; {expected}, or a list or dict of them")
+    structure = Structure(given if isinstance(given, (Expr, tuple, list, dict)) else list(given))
+    for name, each in zip(structure.names(what), structure.leaves, strict=True):
         if not isinstance(each, Expr):
-            raise GradientError(f"{what} has {each!r}; expected a Variable, a Parameter or an expression")
-    return found
-
-
-def as_given(given: Any, results: list[Expr]) -> Any:
-    """Results one for one where one expression was given, else in a list or tuple as given."""
-    if isinstance(given, Expr):
-        return results[0]
-    return tuple(results) if isinstance(given, tuple) else results
+            raise GradientError(f"{name} is {each!r}; {expected}")
+    return structure
 
 
 def _check(request: GradientRequest) -> None:
@@ -166,12 +159,17 @@ def check_seed(expr: Expr, shape: Shape | None, seed: Any, seed_shape: Shape | N
     if seed is None:
         if shape not in (None, ()):
             raise GradientError(
-                f"the gradient of a non-scalar: {expr!r} has shape {shape_text(shape or ())}; "
+                f"the gradient of a non-scalar: {expr!r} has shape {_shown(shape or ())}; "
                 "reduce it with .sum() or .mean(), or give cotangent="
             )
     elif seed_shape is not None and shape is not None:
         expected = f"expected its shape, {shape_text(shape)}"
         require_shape(seed_shape, shape, f"the {what} of {expr} has shape {shape_text(seed_shape)}; {expected}")
+
+
+def _shown(shape: Shape) -> str:
+    """A shape without the names that a call made up for sizes that nobody named."""
+    return shape_text(["?" if any("." in name for name in names(size)) else size for size in shape])
 
 
 def check_floating(what: Any, dtype: str | None, purpose: str) -> None:

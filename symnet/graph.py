@@ -23,10 +23,11 @@ import numpy as np
 
 from .dims import Dim, Size, evaluate, names
 from .dtype import DTYPES, Shape, Type, collecting, shape_text, storage
-from .errors import DTypeError, GraphError, OverflowInArgument, SymnetError
+from .dtype import number_as as number_as
+from .errors import DTypeError, GraphError, SymnetError
 from .op import OPS, Deferred, Op, register
 from .operators import Operators
-from .origin import Line, Origin, here
+from .origin import Origin, here
 
 if TYPE_CHECKING:
     import networkx
@@ -432,29 +433,9 @@ def dtype_of(arg: Any) -> str:
     return name
 
 
-def number_as(value: Any, dtype: str) -> Any:
-    """A number, checked to fit an integer dtype.
-
-    Raises
-    ------
-    OverflowInArgument
-        A Python integer outside the dtype's range.
-    """
-    if type(value) is int and dtype in ("int32", "int64"):
-        info = np.iinfo(dtype)
-        if not info.min <= value <= info.max:
-            raise OverflowInArgument(f"Python integer {value} is out of bounds for {dtype}")
-    return value
-
-
 def located(error: SymnetError, op: Op, origin: Origin) -> SymnetError:
     """The same error, with the op and the user's line in front; once only."""
-    if getattr(error, "origin", None) is not None:
-        return error
-    line: Line = origin.lines[0]
-    placed = type(error)(f"{op.name} at {line.file}:{line.number}: {error}")
-    placed.origin = origin  # type: ignore[attr-defined]
-    return placed
+    return error.at(op.name, origin)
 
 
 def bind_sizes(value: Any, sizes: Mapping[str, int]) -> Any:

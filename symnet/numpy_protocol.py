@@ -7,6 +7,7 @@ imperatively on arrays and symbolically on Variables.
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import cache
 from inspect import signature
 from typing import Any
@@ -34,6 +35,8 @@ def table() -> dict[Any, Callable[..., Any]]:
     from . import ops
 
     found: dict[Any, Callable[..., Any]] = {getattr(np, n): getattr(ops, n) for n in UFUNCS + FUNCTIONS}
+    found[np.amax], found[np.amin], found[np.ravel] = ops.max, ops.min, lambda a: a.ravel()
+    found[np.shape], found[np.ndim], found[np.size] = lambda a: a.shape, lambda a: a.ndim, lambda a: a.size
     found[np.absolute], found[np.true_divide] = ops.abs, ops.divide
     found[np.square] = lambda x: x * x
     found[np.reciprocal] = lambda x: 1.0 / x
@@ -73,7 +76,9 @@ def _call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = f"np.{getattr(function, '__name__', function)}"
     known = table().get(function)
     if known is None:
-        raise ArgumentError(f"{name} is not defined for symbolic values; symnet's ops are listed in symnet.ops")
+        near = get_close_matches(name, [f"np.{each.__name__}" for each in table()])
+        advice = f"near it are {', '.join(near)}" if near else "symnet's ops are listed in symnet.ops"
+        raise ArgumentError(f"{name} is not defined for symbolic values; {advice}")
     kept = {k: v for k, v in kwargs.items() if not (k in HARMLESS and v is HARMLESS[k])}
     for keyword in ("out", "where", "dtype", "casting", "order"):
         if keyword in kept and keyword not in signature(known).parameters:

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .dtype import Shape, floating, promote, storage
-from .errors import OpenShape
+from .dtype import Shape, as_numbers, floating, number_as, promote, storage
+from .errors import ArgumentError, OpenShape, SymnetError
+from .origin import Origin, here
 from .scalar import Scalar
 
 OPS: dict[str, Op] = {}
@@ -172,6 +173,8 @@ def deferred(*operands: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
+            if args and not hasattr(type(args[0]), "shape"):
+                args = (as_numbers(args[0], function.__name__), *args[1:])
             try:
                 return function(*args, **kwargs)
             except OpenShape:
@@ -212,17 +215,50 @@ def apply(op: Op, *args: Any, **attrs: Any) -> Any:
         handler = getattr(type(arg), "__symnet_apply__", None)
         if handler is not None:
             return handler(arg, op, args, attrs)
-    return evaluate(op, args, attrs)
+    return compute(op, args, attrs)
+
+
+def compute(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> np.ndarray:
+    """The op on arrays and numbers, computed now.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DTypeError
+        The operands are no numbers or do not fit; the message names the op and the user's line.
+    """
+    try:
+        return evaluate(op, args, attrs)
+    except SymnetError as error:
+        raise error.at(op.name, Origin([here()])) from None
 
 
 def evaluate(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> np.ndarray:
-    """The op on arrays and numbers, computed now with its numpy answer, in symnet's result dtype."""
-    tokens = [type(a).__name__ if type(a) in (int, float) else np.asarray(a).dtype.name for a in args]
+    """The op's numpy answer on arrays and numbers, in symnet's result dtype."""
+    given = [_read(a, place) for place, a in enumerate(args, 1)]
+    tokens = [type(a).__name__ if type(a) in (int, float) else a.dtype.name for a in given]
     wanted = op.operand_dtypes(*tokens, **attrs)
-    arrays = [np.asarray(a).astype(storage(d), copy=False) for a, d in zip(args, wanted, strict=True)]
-    with np.errstate(all="ignore"):
-        result = np.asarray(op.numpy(*arrays, **attrs))
-    return result.astype(storage(op.result_dtype(*wanted, **attrs)), copy=False)
+    pairs = zip(given, map(storage, wanted), strict=True)
+    arrays = [np.asarray(number_as(a, d)).astype(d, copy=False) for a, d in pairs]
+    return _answer(op, arrays, attrs).astype(storage(op.result_dtype(*wanted, **attrs)), copy=False)
+
+
+def _read(value: Any, place: int) -> Any:
+    """A Python number as it is, anything else as an array of numbers."""
+    if type(value) in (int, float) or (type(value) is np.ndarray and value.dtype.kind in "biuf"):
+        return value
+    return as_numbers(value, f"operand {place}", is_cast=True)
+
+
+def _answer(op: Op, arrays: list[np.ndarray], attrs: dict[str, Any]) -> np.ndarray:
+    """What numpy answers; where it refuses, the op's own rule says why."""
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(op.numpy(*arrays, **attrs))
+    except (ValueError, TypeError, IndexError) as error:
+        if not isinstance(error, SymnetError):
+            op.result_shape(*(a.shape for a in arrays), **attrs)
+            raise ArgumentError(str(error)) from None
+        raise
 
 
 def float_operands(*dtypes: str) -> tuple[str, ...]:

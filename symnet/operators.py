@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .dtype import as_axis, dtype_name
-from .errors import ArgumentError
+from .dims import Size, product
+from .dtype import as_axis, as_sizes, dtype_name
+from .errors import ArgumentError, SymbolicUseError
 from .op import OPS, apply
 
 
@@ -38,12 +39,20 @@ def _unary(name: str) -> Callable[[Any], Any]:
     return method
 
 
+def _missing(what: str, advice: str) -> Callable[..., Any]:
+    def method(self: Any, *others: Any) -> Any:
+        raise SymbolicUseError(f"symnet's values have no {what}: {advice}")
+
+    method.__doc__ = f"Refused: {advice}."
+    return method
+
+
 def _reduction(name: str) -> Callable[..., Any]:
     def method(self: Any, axis: Any = None, keepdims: bool = False, **unknown: Any) -> Any:
         if unknown:
             wanted = {"dim": "axis=", "keepdim": "keepdims="}.get(next(iter(unknown)), "axis= and keepdims=")
             raise ArgumentError(f".{name}() has no {next(iter(unknown))}=: expected {wanted}, as numpy spells it")
-        return apply(OPS[name], self, axis=as_axis(axis), keepdims=keepdims)
+        return apply(OPS[name], self, axis=as_axis(axis, name), keepdims=keepdims)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"`{name}` over `axis` (int, tuple or None for all), as numpy's."
@@ -56,7 +65,6 @@ ELSEWHERE = {
     "permute": "transpose",
     "unsqueeze": "sn.expand_dims",
     "clamp": "clip",
-    "size": "shape",
     "dim": "ndim",
     "item": "sn.compile(v)(...)",
     "numpy": "sn.compile(v)(...)",
@@ -91,6 +99,16 @@ class Operators:
     __lt__, __le__ = _binary("less"), _binary("less_equal")
     __gt__, __ge__ = _binary("greater"), _binary("greater_equal")
     __neg__, __abs__ = _unary("negative"), _unary("abs")
+
+    __lshift__ = __rlshift__ = _missing("<<", "multiply by a power of 2")
+    __rshift__ = __rrshift__ = _missing(">>", "divide by a power of 2 with //")
+    __round__ = _missing("round()", "use sn.floor(v + 0.5)")
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
 
     sum, mean, max, min = _reduction("sum"), _reduction("mean"), _reduction("max"), _reduction("min")
 
@@ -141,12 +159,21 @@ class Operators:
     def reshape(self, *shape: Any) -> Any:
         """The same elements in another shape; one size may be -1."""
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
-        return apply(OPS["reshape"], self, shape=tuple(sizes))
+        return apply(OPS["reshape"], self, shape=as_sizes(sizes, "reshape"))
 
     def transpose(self, *axes: Any) -> Any:
         """The axes permuted; reversed if none are given."""
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
-        return apply(OPS["transpose"], self, axes=tuple(order) or None)
+        return apply(OPS["transpose"], self, axes=as_axis(order, "transpose") or None)
+
+    @property
+    def size(self) -> Size:
+        """The number of elements."""
+        return product(self.shape)
+
+    def dot(self, other: Any) -> Any:
+        """numpy's dot: the matrix product, or times a scalar."""
+        return apply(OPS["dot"], self, other)
 
     @property
     def T(self) -> Any:  # noqa: N802 (numpy's name)
@@ -155,11 +182,11 @@ class Operators:
 
     def squeeze(self, axis: Any = None) -> Any:
         """The value without its axes of size 1 (those in `axis`)."""
-        return apply(OPS["squeeze"], self, axis=as_axis(axis))
+        return apply(OPS["squeeze"], self, axis=as_axis(axis, "squeeze"))
 
     def astype(self, dtype: Any) -> Any:
         """The value cast to another dtype."""
-        return apply(OPS["cast"], self, dtype=dtype_name(dtype))
+        return apply(OPS["cast"], self, dtype=dtype_name(dtype, "astype"))
 
     def flatten(self) -> Any:
         """The value as one axis."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ def f(request: pytest.FixtureRequest) -> sn.Function:
 
 
 X, Y = np.ones((2, 3), "f"), np.zeros(2, "int64")
+# What every message starts with: the op, if it is one that complains, and the user's line.
+LINE = re.compile(r"(\w+ )?at test_bad_input\.py:\d+: ")
+MASKED = np.ma.masked_array(np.ones((2, 3), "f"), np.eye(2, 3))
 
 BAD_CALLS: list[tuple[str, Callable[[sn.Function], Any], type[Exception], str]] = [
     ("missing", lambda f: f(X), TypeError, "missing argument 'y'"),
@@ -48,6 +53,8 @@ BAD_CALLS: list[tuple[str, Callable[[sn.Function], Any], type[Exception], str]] 
         r"out= has shape \(3,\); expected \(2,\), that of the result of .* at test_bad_input",
     ),
     ("out dtype", lambda f: f(X, Y, out=np.zeros(2, "f")), TypeError, "out= has dtype float32"),
+    ("masked", lambda f: f(MASKED, Y), TypeError, "'x'.*expected numbers, got a masked array"),
+    ("out structure", lambda f: f(X, Y, out=(np.zeros(2),)), TypeError, "out= is a tuple of 1; expected one value"),
     ("out kind", lambda f: f(X, Y, out=[0.0, 0.0]), TypeError, "out="),
 ]
 
@@ -58,6 +65,7 @@ def test_bad_calls(f: sn.Function, call: Callable[[sn.Function], Any], error: ty
         with pytest.raises(error, match=message) as caught:
             call(f)
         assert isinstance(caught.value, sn.SymnetError)
+        assert LINE.match(str(caught.value))
         np.testing.assert_array_equal(f(X, Y), [3, 3])
 
 
@@ -136,6 +144,66 @@ WRITTEN_WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("constant of objects", lambda: Constant([object()]), TypeError, "expected numbers"),
     ("update of no parameter", lambda: compile(v(), updates={v(): v()}), TypeError, "expected a Parameter"),
     ("update shape", lambda: compile(None, updates={Parameter([1.0]): Constant([1.0, 2.0])}), ValueError, "update of"),
+    (
+        "update of text",
+        lambda: compile(None, updates={Parameter(1.0, name="w"): "a"}),
+        TypeError,
+        r"Parameter 'w.*made at test_bad.*got str",
+    ),
+    (
+        "updated twice",
+        lambda: (lambda p: compile(None, updates=[(p, p), (p, p)]))(Parameter(1.0, name="w")),
+        TypeError,
+        "'w.*updated twice",
+    ),
+    ("output None", lambda: compile([v(), None]), TypeError, r"outputs\[1\]: expected numbers, got NoneType"),
+    ("output text", lambda: compile({"a": v(), "b": "q"}), TypeError, r"outputs\['b'\]: expected numbers, got str"),
+    ("inputs number", lambda: compile(v(), inputs=3), TypeError, "inputs is 3; expected a list"),
+    (
+        "inputs bare",
+        lambda: (lambda x: compile(x, inputs=x))(v()),
+        TypeError,
+        "inputs is Variable 'v'; expected a list",
+    ),
+    ("target of the interpreter", lambda: compile(v(), mode="interpret", target="avx2"), TypeError, "native mode only"),
+    ("float shape", lambda: Variable("x", shape=3.5), ValueError, "Variable 'x': shape is 3.5"),
+    ("dtype of a Variable", lambda: Variable("x", dtype="foo"), TypeError, "Variable 'x': 'foo' is not a dtype"),
+    ("step 0", lambda: v(3)[::0], ValueError, "step is 0"),
+    ("open step 0", lambda: compile(Variable("x")[::0])(np.ones(3)), ValueError, "step is 0"),
+    ("reshape to text", lambda: v(4).reshape("q"), TypeError, "reshape: the shape is"),
+    ("reshape to floats", lambda: v(4).reshape(2.0, 2), TypeError, r"reshape: the shape is \(2.0, 2\)"),
+    ("transpose by text", lambda: v(3, 3).transpose("x"), TypeError, "transpose: axis is"),
+    ("argmax over two", lambda: v(3, 3).argmax(axis=(0, 1)), TypeError, r"argmax: axis is \(0, 1\); expected an int"),
+    ("axis of text", lambda: v(3).sum(axis="x"), TypeError, "sum: axis is 'x'"),
+    ("swapaxes of text", lambda: v(3).swapaxes("a", 0), TypeError, "swapaxes: axis is 'a'"),
+    ("stack by two", lambda: sn.stack([v(3)], axis=(0, 1)), TypeError, "stack: axis is"),
+    ("take by text", lambda: sn.take(v(3), [0], axis="x"), TypeError, "take: axis is 'x'"),
+    ("expand nothing", lambda: sn.expand_dims(v(3), None), TypeError, "expand_dims: axis is None"),  # type: ignore[arg-type]
+    ("broadcast to a float", lambda: sn.broadcast_to(v(3), 3.5), TypeError, "broadcast_to: the shape is 3.5"),
+    ("one_hot of a float", lambda: sn.one_hot(v(dtype="int64"), 2.5), TypeError, r"one_hot: the shape is \(2.5,\)"),  # type: ignore[arg-type]
+    ("ddof", lambda: v(3).var(ddof="x"), TypeError, "ddof is 'x'"),  # type: ignore[arg-type]
+    ("concatenate nothing", lambda: sn.concatenate([]), ValueError, "concatenate: the list is empty"),
+    ("concatenate one", lambda: sn.concatenate(v(3)), TypeError, "concatenate: got .*; expected a list"),
+    ("pad", lambda: sn.pad(v(3), -1), ValueError, "pad_width is -1"),
+    ("pad with text", lambda: sn.pad(v(3), 1, "q"), TypeError, "constant_values"),  # type: ignore[arg-type]
+    ("astype", lambda: v(3).astype("foo"), TypeError, "astype: 'foo' is not a dtype"),
+    ("index by a float", lambda: v(3)[1.5], TypeError, "cannot index with 1.5"),
+    ("shift", lambda: v(dtype="int64") << 1, TypeError, "<<"),
+    ("reflected shift", lambda: 1 >> v(dtype="int64"), TypeError, ">>"),
+    ("round", lambda: round(v()), TypeError, "sn.floor"),  # type: ignore[call-overload]
+    ("contains", lambda: 3 in v(3), TypeError, "sn.any"),
+    ("near", lambda: np.cumsum(v(3)), TypeError, "np.cumsum is not defined.*np.sum"),
+    ("wrt number", lambda: grad(v(), 3), ValueError, "wrt is 3; expected"),
+    ("wrt of a dict", lambda: grad(v(), {"a": 3}), ValueError, r"wrt\['a'\] is 3; expected"),
+    ("cotangent", lambda: (lambda x: grad(x, x, cotangent="q"))(v()), TypeError, "the cotangent of Variable 'v'"),
+    (
+        "open non-scalar",
+        lambda: (lambda x: compile(grad(x * 2.0, x))(np.ones(3)))(Variable("x")),
+        ValueError,
+        r"has shape \(\?,\); reduce",
+    ),
+    ("folder", lambda: compile(v()).dump("/nonexistent/x.txt"), OSError, "cannot dump to '/nonexistent/x.txt'"),
+    ("constant masked", lambda: Constant(MASKED), TypeError, "masked"),
     ("update dtype", lambda: compile(None, updates={Parameter([1]): Constant([1.5])}), TypeError, "float64"),
 ]
 
@@ -149,6 +217,7 @@ def test_errors_at_the_line(write: Callable[[], Any], error: type[Exception], me
     with pytest.raises(error, match=message) as caught:
         write()
     assert isinstance(caught.value, sn.SymnetError)
+    assert LINE.match(str(caught.value))
 
 
 @pytest.mark.parametrize("mode", ["native", "interpret"])
@@ -296,3 +365,148 @@ def test_outputs_have_one_level() -> None:
     for outputs in ({"a": [v()]}, [(v(), v())], [{"a": v()}]):
         with pytest.raises(sn.ArgumentError, match="one level"):
             compile(outputs)
+
+
+PLAIN = np.ones(2)
+TENSOR, WITH_GRAD = sn.eager.tensor(PLAIN), sn.eager.tensor(PLAIN, requires_grad=True)
+MATRIX = np.ones((2, 3))
+WRONG_NUMBERS: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
+    ("complex", lambda: sn.exp(1j), TypeError, "exp at .*operand 1: expected numbers, got complex"),
+    ("None", lambda: sn.exp(None), TypeError, "exp at .*operand 1: expected numbers, got NoneType"),
+    ("text", lambda: sn.sum("abc"), TypeError, "sum at .*expected numbers, got str"),
+    ("second", lambda: sn.add(PLAIN, None), TypeError, "add at .*operand 2: expected numbers, got NoneType"),
+    ("object", lambda: sn.sigmoid(object()), TypeError, "sigmoid at .*expected numbers, got object"),
+    ("dict", lambda: sn.relu({}), TypeError, "relu at .*expected numbers, got dict"),
+    ("ragged", lambda: sn.exp([[1], [2, 3]]), TypeError, "exp at .*expected numbers, got list"),
+    ("condition", lambda: sn.where("q", 1, 2), TypeError, "where at .*operand 1"),
+    ("softmax axis", lambda: sn.softmax(PLAIN, axis="q"), TypeError, "softmax: axis is 'q'"),  # type: ignore[arg-type]
+    ("ragged index", lambda: sn.take(PLAIN, [[1], [2, 3]]), TypeError, "indices: expected numbers, got list"),
+    ("ragged width", lambda: sn.pad(PLAIN, [[1], [2, 3]]), TypeError, "pad_width: expected numbers, got list"),
+    ("ragged labels", lambda: sn.cross_entropy(MATRIX, [[1], [2, 3]]), TypeError, "expected numbers, got list"),
+    ("activation", lambda: sn.linear(MATRIX, MATRIX.T, PLAIN, "q"), TypeError, "linear: activation is 'q'"),
+    ("masked", lambda: sn.exp(MASKED), TypeError, "exp at .*masked"),
+    ("composite", lambda: sn.softmax("q"), TypeError, "softmax at .*expected numbers"),
+    ("large", lambda: sn.abs(2**70), OverflowError, "abs at .*out of bounds for int64"),
+    ("broadcast", lambda: sn.add(np.ones(3), np.ones(4)), ValueError, r"add at .*\(3,\) and \(4,\)"),
+    ("matmul", lambda: sn.matmul(MATRIX, MATRIX), ValueError, r"matmul at .*\(2, 3\) and \(2, 3\)"),
+    ("reshape", lambda: sn.reshape([1.0, 2.0], 3), ValueError, r"reshape at .*\(2,\) to \(3,\)"),
+    ("axis", lambda: sn.sum(PLAIN, axis=4), ValueError, "sum at .*axis 4 is out of bounds"),
+    ("stack", lambda: sn.stack([PLAIN, np.ones(3)]), ValueError, "concatenate at .*cannot concatenate"),
+    ("negative power", lambda: sn.power(2, -1), ValueError, "power at"),
+    ("tensor", lambda: TENSOR + np.ones(7), ValueError, r"add at .*\(2,\) and \(7,\)"),
+    ("tensor matmul", lambda: sn.eager.tensor(MATRIX) @ MATRIX, ValueError, "matmul at"),
+    ("tensor reshape", lambda: TENSOR.reshape(5), ValueError, "reshape at"),
+    ("tensor index", lambda: TENSOR[9], IndexError, "getitem at .*index 9"),
+    ("tensor text", lambda: TENSOR + "q", TypeError, "add at .*operand 2"),
+    ("tensor None", lambda: TENSOR * None, TypeError, "multiply at .*operand 2"),
+    ("tensor truth", lambda: bool(TENSOR), ValueError, r"shape \(2,\).*expected one element"),
+    ("tensor float", lambda: float(TENSOR), ValueError, "expected one element"),
+    ("tensor length", lambda: len(TENSOR.sum()), TypeError, "no length"),
+    ("no gradient", lambda: TENSOR.backward(), ValueError, "requires_grad"),
+    ("no scalar", lambda: WITH_GRAD.backward(), ValueError, "non-scalar"),
+    ("gradient", lambda: WITH_GRAD.sum().backward("q"), TypeError, "gradient=: expected numbers"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [pytest.param(*w[1:], id=w[0]) for w in WRONG_NUMBERS])
+def test_numbers_and_tensors(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    test_errors_at_the_line(call, error, message)
+
+
+@pytest.mark.parametrize("new", ["q", np.ones(3), 1j, [0.5, 0.5]])
+def test_a_wrong_value_of_a_parameter_names_its_line(new: Any) -> None:
+    p = Parameter([1, 2], name="counts")
+    with pytest.raises(
+        (TypeError, ValueError), match=r"Parameter 'counts.*' \(made at test_bad_input.py:\d+\)"
+    ) as caught:
+        p.value = new
+    assert isinstance(caught.value, sn.SymnetError) and LINE.match(str(caught.value))
+    np.testing.assert_array_equal(p.value, [1, 2])
+
+
+@pytest.mark.parametrize("start", [[1.0, 2.0], 3.0, True, np.zeros((0, 3)), np.arange(6, dtype="int32").reshape(2, 3)])
+def test_the_value_of_a_parameter_cannot_be_unlocked(start: Any) -> None:
+    p = Parameter(start)
+    value = p.value
+    assert value.shape == p.storage.shape and value.dtype == p.storage.dtype
+    assert np.shares_memory(value, p.storage) or not value.size
+    assert value.size == 0 or value.ctypes.data % 64 == 0
+    for array in (value, value.view(), value.reshape(-1)):
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            array.setflags(write=True)
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_each_result_has_memory_of_its_own(mode: str) -> None:
+    x = v(4)
+    f = compile([x, x * 2], mode=mode)
+    one, both = np.zeros(4), np.zeros(8)
+    for out in ([one, one], [both[:4], both[3:7]]):
+        with pytest.raises(sn.ArgumentError, match="same memory for results 0 and 1"):
+            f(np.ones(4), out=out)
+    assert not one.any() and not both.any()
+    f(np.ones(4), out=[both[::2], both[1::2]])
+    np.testing.assert_array_equal(both, [1.0, 2.0] * 4)
+
+
+def test_names_of_numpy() -> None:
+    x = v(2, 3)
+    data = np.arange(6.0).reshape(2, 3)
+    pairs = [(f, f(x)) for f in (np.ravel, np.amax, np.amin, lambda a: a.dot(np.ones(3)))]
+    for f, expr in pairs:
+        np.testing.assert_array_equal(compile(expr)(data), f(data))
+    assert (x.size, np.shape(x), np.ndim(x)) == (6, (2, 3), 2)
+    assert Variable("x", ("n", 2)).size == Variable("y", ("n",)).size * 2
+    quotient, rest = compile(list(divmod(x, 4.0)))(data)
+    np.testing.assert_array_equal(quotient, data // 4)
+    np.testing.assert_array_equal(rest, data % 4)
+    np.testing.assert_array_equal(compile(divmod(7.0, x)[1])(data + 1), 7 % (data + 1))
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relu_of_negative_zero(mode: str, dtype: str) -> None:
+    x = Variable("x", ("n",), dtype)
+    for n in (1, 3, 37):
+        found = compile(sn.relu(x), mode=mode)(np.full(n, -0.0, dtype))
+        assert not np.signbit(found).any() and not found.any()
+
+
+def test_an_interpreted_program_counts_its_results() -> None:
+    f = compile(v(3) * 2, mode="interpret")
+    f(np.ones(3))
+    assert f.memory.results == 24
+
+
+def test_lists_are_values() -> None:
+    np.testing.assert_array_equal(sn.swapaxes([[1.0, 2.0]], 0, 1), [[1.0], [2.0]])
+    assert float(sn.var([1.0, 2.0])) == 0.25
+
+
+def test_an_error_met_again_names_the_line_of_its_call() -> None:
+    p = Parameter([1.0])
+    x = Variable("x")
+    f = compile(None, updates={p: x})
+    lines = []
+    for _ in range(2):
+        with pytest.raises(sn.ShapeError, match="update of") as first:
+            f(np.ones(2))
+        lines.append(first.value.line.number)
+    with pytest.raises(sn.ShapeError, match="update of") as later:
+        f(np.ones(2))
+    assert lines[0] == lines[1] < later.value.line.number
+
+
+def test_dump_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="missing"):
+        compile(v()).dump(tmp_path / "missing" / "x.txt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_open_shapes_wait_for_the_call() -> None:
+    x = Variable("x")
+    data = np.arange(6.0).reshape(2, 3)
+    f = compile([x.swapaxes(0, 1), x.var(axis=0), sn.take(x, [1], axis=1), sn.broadcast_to(x, (4, 2, 3)), x.argmax()])
+    wanted = data.T, data.var(axis=0), data[:, [1]], np.broadcast_to(data, (4, 2, 3)), data.argmax()
+    for found, right in zip(f(data), wanted, strict=True):
+        np.testing.assert_allclose(found, right)

@@ -96,6 +96,28 @@ def test_value_and_grad(mode: str) -> None:
     assert [float(n) for n in compile([value, slope], mode=mode)(3.0)] == [9, 6]
 
 
+def test_wrt_in_a_dict(mode: str) -> None:
+    a, b = v(2, name="a"), v(2, name="b")
+    total, ones, wrt = (a**3 * b).sum(), np.ones(2), {"a": a, "b": b}
+    data = np.array([2.0, 3.0]), np.array([5.0, 7.0])
+    by_a, by_b = 3 * data[0] ** 2 * data[1], data[0] ** 3
+    for given in (wrt, dict(reversed(wrt.items()))):
+        value, slopes = sn.value_and_grad(total, given)
+        assert list(slopes) == list(grad(total, given)) == list(given)
+        product = sn.vjp({"y": a**3 * b}, given, {"y": ones})
+        rows = sn.jacobian(a**3 * b, given)
+        second = sn.hvp(total, given, {"b": ones, "a": 0.0 * ones})
+        forward = sn.jvp({"y": a**3 * b}, given, {"b": ones, "a": 0.0 * ones})
+        for found in (slopes, product, {k: r.sum(axis=0) for k, r in rows.items()}):
+            answer = compile(found, inputs=[a, b], mode=mode)(*data)
+            np.testing.assert_allclose(answer["a"], by_a)
+            np.testing.assert_allclose(answer["b"], by_b)
+        np.testing.assert_allclose(compile(forward["y"], inputs=[a, b], mode=mode)(*data), by_b)
+        np.testing.assert_allclose(compile(second["a"], inputs=[a, b], mode=mode)(*data), 3 * data[0] ** 2)
+        assert sn.hessian(total, given)["a"]["b"].shape == (2, 2)
+        assert float(compile(value, mode=mode)(*data)) == 8 * 5 + 27 * 7
+
+
 def test_vjp_of_one_output(mode: str) -> None:
     x = v(3)
     cotangent = rng().standard_normal((2, 2))
@@ -468,13 +490,13 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
         "vjp count",
         lambda: sn.vjp([v(3), v(3)], v(3), [np.ones(3)]),
         sn.ArgumentError,
-        "1 cotangents for 2 values.*Variable 'x'",
+        "cotangents is a list of 1; expected a list of 2, like Variable 'x'",
     ),
     (
         "vjp one for many",
         lambda: sn.vjp([v(3)], v(3), 1.0),
         sn.ArgumentError,
-        "cotangents is 1.0; expected a sequence of 1",
+        "cotangents is one value; expected a list of 1",
     ),
     (
         "vjp shape",
@@ -497,8 +519,14 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
         "Variable 'x'.*int64.*10.0",
     ),
     ("wrt number", lambda: sn.vjp(v(), 3, 1.0), sn.GradientError, "wrt is 3; expected a Variable"),
-    ("wrt numbers", lambda: grad(v(), [3]), sn.GradientError, "wrt has 3; expected a Variable"),
-    ("outputs array", lambda: sn.jvp([np.ones(3)], v(), 1.0), sn.GradientError, "outputs has array"),
+    (
+        "cotangent keys",
+        lambda: sn.vjp({"y": v(3)}, v(3), {"z": np.ones(3)}),
+        sn.ArgumentError,
+        "cotangents is a dict with the keys 'z'; expected a dict with the keys 'y'",
+    ),
+    ("wrt numbers", lambda: grad(v(), [3]), sn.GradientError, r"wrt\[0\] is 3; expected a Variable"),
+    ("outputs array", lambda: sn.jvp([np.ones(3)], v(), 1.0), sn.GradientError, r"outputs\[0\] is array"),
     (
         "jvp shape",
         lambda: (lambda x: sn.jvp(x, x, 1.0))(v(3)),
@@ -555,7 +583,12 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
         sn.ShapeError,
         r"vector of Variable 'x' has shape \(2,\); expected its shape, \(3,\)",
     ),
-    ("hvp count", lambda: (lambda x: sn.hvp(x.sum(), [x], []))(v(3)), sn.ArgumentError, "0 vectors for 1 values"),
+    (
+        "hvp count",
+        lambda: (lambda x: sn.hvp(x.sum(), [x], []))(v(3)),
+        sn.ArgumentError,
+        "vectors is a list of 0; expected a list of 1",
+    ),
     ("rule is none", lambda: sn.custom_gradient(3), sn.ArgumentError, "takes the gradient rule.*got 3"),
     (
         "rule count",

@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Each may import those before it, and its own.
 ORDER = [
-    {"errors", "dims", "scalar", "structure", "report"},
-    {"dtype", "origin"},
+    {"origin", "errors", "dims", "scalar", "structure", "report"},
+    {"dtype"},
     {"op", "operators", "numpy_protocol"},
     {"graph"},
     {"ops", "expr"},

@@ -125,7 +125,7 @@ def floating_name(whose: str, dtype: Any) -> str:
     DTypeError
         It is another one.
     """
-    name = dtype_name(dtype)
+    name = dtype_name(dtype, whose)
     if name not in FLOATS:
         raise DTypeError(f"{whose} with dtype {name}: expected one of {', '.join(FLOATS)}")
     return name

@@ -65,7 +65,8 @@ relu = elementwise(
     is_activation=True,
     operands=no_bool,
     numpy=lambda x: np.maximum(x, 0),
-    element=lambda x: s.maximum(x, s.const(0, x.dtype)),
+    # Adding 0 makes 0 of -0, as numpy does.
+    element=lambda x: s.maximum(x, s.const(0, x.dtype)) + 0,
     grad=lambda g, y, x: (where(y > 0, g, 0.0),),
 )
 

@@ -280,4 +280,4 @@ def cast(x: Any, dtype: Any) -> Any:
     >>> sn.compile(sn.cast(x, "int32"))(np.array([-2.7, np.nan, np.inf]))
     array([         -2, -2147483648, -2147483648], dtype=int32)
     """
-    return apply(_cast, x, dtype=dtype_name(dtype))
+    return apply(_cast, x, dtype=dtype_name(dtype, "cast"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtype import Shape, as_number, floating, require_equal, shape_text
+from ..dtype import Shape, as_number, as_numbers, floating, require_equal, shape_text
 from ..errors import DTypeError, ShapeError, SymbolicUseError
 from ..op import Composite, apply, register
 from .arithmetic import add, divide, multiply, negative
@@ -97,7 +97,7 @@ _cross_entropy, _nll = register(CrossEntropy("cross_entropy")), register(NLL("nl
 def _known(x: Any, what: str) -> Any:
     """The dtype or ndim of a value; None where it was not declared."""
     try:
-        return getattr(x if hasattr(type(x), what) else np.asarray(x), what)
+        return getattr(x if hasattr(type(x), what) else as_numbers(x, "cross_entropy"), what)
     except SymbolicUseError:
         return None
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import scalar as s
 from ..dims import Dim, product
 from ..dtype import Shape, broadcast, require_equal, shape_text
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..op import OPS, Composite, IndexTuple, Op, Operand, apply, register
 from ..scalar import Scalar
 from .arithmetic import multiply
@@ -163,6 +163,10 @@ def linear(x: Any, w: Any, b: Any, activation: str | None = None) -> Any:
     activation : str, optional
         The name of an element-wise op of one operand, such as "relu".
     """
+    if activation is not None and (not isinstance(activation, str) or activation not in OPS):
+        raise ArgumentError(
+            f"linear: activation is {activation!r}; expected the name of an op, such as 'relu', or None"
+        )
     return apply(_linear, x, w, b, activation=activation)
 
 

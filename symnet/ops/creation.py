@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import scalar as s
 from ..dims import Dim, Size, floordiv, maximum
-from ..dtype import Shape, dtype_name, normalize_axis, shape_text
+from ..dtype import Shape, as_numbers, dtype_name, normalize_axis, shape_text
 from ..errors import ArgumentError, OpenShape, ShapeError, SymbolicUseError
 from ..expr import as_expr
 from ..op import OPS, IndexTuple, Op, Operand, apply, deferred, register
@@ -196,7 +196,7 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 
 def as_value(x: Any) -> Any:
     """A symbolic value as it is; anything else as an array."""
-    return x if isinstance(x, Operators) else np.asarray(x)
+    return x if isinstance(x, Operators) else as_numbers(x, "a value", is_cast=True)
 
 
 def positions(x: Any, axis: int) -> Any:

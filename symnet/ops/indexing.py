@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import scalar as s
 from ..dims import Dim, Size, product
-from ..dtype import Shape, dtype_name, normalize_axis, promote
+from ..dtype import Shape, as_numbers, as_one_axis, as_sizes, dtype_name, normalize_axis, promote
 from ..errors import ArgumentError, DTypeError, IndexOutOfBounds, ShapeError, SymnetError
 from ..graph import located
 from ..op import IndexTuple, Op, Operand, apply, deferred, register
@@ -252,8 +252,10 @@ def _integers(indices: Any) -> Any:
     """Indices that are no symbolic value as an array; masks are refused."""
     if isinstance(indices, Operators):
         return indices
-    # An empty list has no dtype of its own: numpy would make floats of it.
-    array = np.asarray(indices, np.int64 if np.size(indices) == 0 else None)
+    array = as_numbers(indices, "indices", is_cast=True)
+    if array.size == 0:
+        # An empty list has no dtype of its own: numpy makes floats of it.
+        return array.astype(np.int64)
     if array.dtype == bool:
         raise mask_refused()
     return array
@@ -270,13 +272,13 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """
     if axis is None:
         return take(reshape(x, (-1,)), indices, 0)
-    shape = x.shape if hasattr(x, "shape") else np.shape(x)
-    return apply(_gather, x, _inside(x, indices, shape[normalize_axis(axis, len(shape))]), axis=axis)
+    axis = as_one_axis(axis, "take")
+    return apply(_gather, x, _inside(x, indices, x.shape[normalize_axis(axis, len(x.shape))]), axis=axis)
 
 
 def one_hot(labels: Any, size: Size, dtype: Any = "float32") -> Any:
     """Rows of zeros with a one at the label; all zeros for a label outside."""
-    return apply(_one_hot, labels, size=size, dtype=dtype_name(dtype))
+    return apply(_one_hot, labels, size=as_sizes((size,), "one_hot")[0], dtype=dtype_name(dtype, "one_hot"))
 
 
 __all__ = ["check_index", "getitem", "one_hot", "take"]

@@ -347,7 +347,7 @@ def entropy(probability: Any, axis: Any = -1) -> Any:
     ----------
     Shannon, A Mathematical Theory of Communication, 1948.
     """
-    return negative(sum(_x_log_x(probability), as_axis(axis)))
+    return negative(sum(_x_log_x(probability), as_axis(axis, "entropy")))
 
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,10 +10,21 @@ import numpy as np
 
 from .. import scalar as s
 from ..dims import Dim, Size, floordiv, maximum, product
-from ..dtype import Shape, as_axis, normalize_axes, normalize_axis, require_equal, shape_text
+from ..dtype import (
+    Shape,
+    as_axis,
+    as_numbers,
+    as_one_axis,
+    as_sizes,
+    normalize_axes,
+    normalize_axis,
+    require_equal,
+    shape_text,
+)
 from ..errors import ArgumentError, ShapeError, SymbolicUseError
 from ..graph import Literal
 from ..op import IndexTuple, Op, Operand, apply, deferred, register
+from ..operators import Operators
 from ..scalar import Scalar
 from .elementwise import aligned
 
@@ -262,12 +273,6 @@ _broadcast_to, _expand_dims = register(BroadcastTo("broadcast_to")), register(Ex
 _squeeze, _concatenate, _pad = register(Squeeze("squeeze")), register(Concatenate("concatenate")), register(Pad("pad"))
 
 
-def _sizes(shape: Any) -> Shape:
-    return (
-        (shape,) if isinstance(shape, (int, Dim)) else tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
-    )
-
-
 def reshape(x: Any, shape: Any) -> Any:
     """The same elements in another shape (C order); one size may be -1.
 
@@ -276,19 +281,20 @@ def reshape(x: Any, shape: Any) -> Any:
     ShapeError
         The numbers of elements differ.
     """
-    return apply(_reshape, x, shape=_sizes(shape))
+    return apply(_reshape, x, shape=as_sizes(shape, "reshape"))
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """The axes in another order; reversed without `axes`."""
-    return apply(_transpose, x, axes=None if axes is None else tuple(axes))
+    order = as_axis(axes, "transpose")
+    return apply(_transpose, x, axes=(order,) if isinstance(order, int) else order)
 
 
 @deferred("x")
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """The value with two axes exchanged."""
     order = list(range(len(x.shape)))
-    a, b = normalize_axis(axis1, len(order)), normalize_axis(axis2, len(order))
+    a, b = (normalize_axis(as_one_axis(k, "swapaxes"), len(order)) for k in (axis1, axis2))
     order[a], order[b] = b, a
     return transpose(x, order)
 
@@ -296,13 +302,16 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 @deferred("x")
 def broadcast_to(x: Any, shape: Any) -> Any:
     """The value repeated along new axes and axes of size 1, as numpy's broadcasting does."""
-    sizes = _sizes(shape)
+    sizes = as_sizes(shape, "broadcast_to")
     return x if getattr(x, "shape", None) == sizes else apply(_broadcast_to, x, shape=sizes)
 
 
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     """The value with axes of size 1 put in."""
-    return apply(_expand_dims, x, axis=as_axis(axis))
+    axes = as_axis(axis, "expand_dims")
+    if axes is None:
+        raise ArgumentError("expand_dims: axis is None; expected an int or a tuple of ints")
+    return apply(_expand_dims, x, axis=axes)
 
 
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
@@ -312,22 +321,30 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
         with suppress(AttributeError, SymbolicUseError):
             if all(isinstance(n, int) for n in x.shape):
                 axis = tuple(k for k, n in enumerate(x.shape) if n == 1)
-    return apply(_squeeze, x, axis=as_axis(axis))
+    return apply(_squeeze, x, axis=as_axis(axis, "squeeze"))
 
 
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """The values one after the other along an axis; flattened first for None."""
-    values = tuple(arrays)
-    if not values:
-        raise ShapeError("concatenate needs at least one value")
+    values = _values(arrays, "concatenate")
     if axis is None:
         values, axis = tuple(reshape(x, (-1,)) for x in values), 0
-    return apply(_concatenate, *values, axis=axis)
+    return apply(_concatenate, *values, axis=as_one_axis(axis, "concatenate"))
+
+
+def _values(arrays: Any, whose: str) -> tuple[Any, ...]:
+    if isinstance(arrays, Operators) or not isinstance(arrays, Iterable):
+        raise ArgumentError(f"{whose}: got {arrays!r}; expected a list of values")
+    values = tuple(arrays)
+    if not values:
+        raise ShapeError(f"{whose}: the list is empty; expected at least one value")
+    return values
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """The values side by side along a new axis."""
-    return concatenate([expand_dims(x, axis) for x in arrays], axis)
+    place = as_one_axis(axis, "stack")
+    return concatenate([expand_dims(x, place) for x in _values(arrays, "stack")], place)
 
 
 def pad(x: Any, pad_width: Any, constant_values: float = 0) -> Any:
@@ -347,17 +364,19 @@ def pad(x: Any, pad_width: Any, constant_values: float = 0) -> Any:
     ShapeError
         A width is negative, or there are pairs for another number of axes.
     """
-    widths = np.asarray(pad_width)
+    widths = as_numbers(pad_width, "pad: pad_width", is_cast=True)
     try:
         pairs = np.broadcast_to(widths, (len(widths) if widths.ndim == 2 else 1, 2))
     except ValueError:
-        raise ArgumentError(f"pad_width {pad_width}: expected an integer, a pair, or a pair for each axis") from None
+        raise ArgumentError(
+            f"pad: pad_width is {pad_width!r}; expected an int, a pair, or a pair for each axis"
+        ) from None
     if widths.dtype.kind not in "iu":
-        raise ArgumentError(f"pad_width {pad_width}: expected integers")
+        raise ArgumentError(f"pad: pad_width is {pad_width!r}; expected integers")
     if (pairs < 0).any():
-        raise ShapeError(f"pad_width {pad_width} has a negative width")
+        raise ShapeError(f"pad: pad_width is {pad_width!r}; expected no negative width")
     # A Literal keeps -0.0 apart from 0.0 where equal nodes are merged.
-    value = Literal(np.asarray(constant_values))
+    value = Literal(as_numbers(constant_values, "pad: constant_values"))
     return apply(_pad, x, widths=tuple((int(a), int(b)) for a, b in pairs), value=value)
 
 

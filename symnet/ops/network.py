@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtype import Shape, floating, normalize_axis
+from ..dtype import Shape, as_one_axis, floating, normalize_axis
 from ..op import Composite, apply, register
 from .arithmetic import divide
 from .real_functions import exp, log
@@ -67,12 +67,12 @@ _softmax, _log_softmax = register(Softmax("softmax")), register(LogSoftmax("log_
 
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along `axis`; no input overflows."""
-    return apply(_softmax, x, axis=axis)
+    return apply(_softmax, x, axis=as_one_axis(axis, "softmax"))
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """The logarithm of softmax; no input overflows."""
-    return apply(_log_softmax, x, axis=axis)
+    return apply(_log_softmax, x, axis=as_one_axis(axis, "log_softmax"))
 
 
 __all__ = ["log_softmax", "softmax"]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
-import numpy as np
-
 from ..dims import Dim, product
-from ..dtype import as_number, shape_text
+from ..dtype import as_number, as_numbers, shape_text
 from ..errors import ArgumentError, ShapeError
 from .arithmetic import add, multiply, subtract
 from .movement import expand_dims, reshape
@@ -115,7 +113,8 @@ def group_norm(x: Any, groups: int, gain: Any = None, bias: Any = None, eps: flo
     ----------
     Wu and He, Group Normalization, 2018.
     """
-    shape = x.shape if hasattr(x, "shape") else np.shape(x)
+    x = x if hasattr(x, "shape") else as_numbers(x, "group_norm")
+    shape = x.shape
     if not isinstance(groups, Integral) or groups < 1:
         raise ArgumentError(f"group_norm: groups is {groups!r}; expected a positive int")
     groups = int(groups)

@@ -10,7 +10,17 @@ import numpy as np
 from .. import scalar as s
 from ..dims import Dim, Size, maximum, product
 from ..dims import names as dim_names
-from ..dtype import Shape, as_axis, floating, normalize_axes, normalize_axis, require_equal, shape_text
+from ..dtype import (
+    Shape,
+    as_axis,
+    as_number,
+    as_one_axis,
+    floating,
+    normalize_axes,
+    normalize_axis,
+    require_equal,
+    shape_text,
+)
 from ..errors import ShapeError
 from ..op import Composite, IndexTuple, Op, Operand, apply, deferred, register
 from ..scalar import Scalar
@@ -209,18 +219,19 @@ _mean, _logsumexp = register(Mean("mean")), register(LogSumExp("logsumexp"))
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The sum over `axis` (int, tuple, or None for all); integers and bools sum as int64."""
-    return apply(_sum, x, axis=as_axis(axis), keepdims=keepdims)
+    return apply(_sum, x, axis=as_axis(axis, "sum"), keepdims=keepdims)
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The mean over `axis`; NaN over no elements."""
-    return apply(_mean, x, axis=as_axis(axis), keepdims=keepdims)
+    return apply(_mean, x, axis=as_axis(axis, "mean"), keepdims=keepdims)
 
 
 @deferred("x")
 def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
     """The variance over `axis`: the mean square distance from the mean, divided by the count less `ddof`."""
-    axes = as_axis(axis)
+    axes = as_axis(axis, "var")
+    as_number("var: ddof", ddof, "a number", lambda n: True)
     centred = x - mean(x, axes, True)
     return divide(sum(centred * centred, axes, keepdims), count_of(x, axes) - ddof)
 
@@ -232,28 +243,28 @@ def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Any:
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The largest element over `axis`; a NaN wins. Its gradient is shared equally by ties."""
-    return apply(_max, x, axis=as_axis(axis), keepdims=keepdims)
+    return apply(_max, x, axis=as_axis(axis, "max"), keepdims=keepdims)
 
 
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The smallest element over `axis`; a NaN wins. Its gradient is shared equally by ties."""
-    return apply(_min, x, axis=as_axis(axis), keepdims=keepdims)
+    return apply(_min, x, axis=as_axis(axis, "min"), keepdims=keepdims)
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Whether some element over `axis` is true."""
-    return apply(_any, x, axis=as_axis(axis), keepdims=keepdims)
+    return apply(_any, x, axis=as_axis(axis, "any"), keepdims=keepdims)
 
 
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Whether every element over `axis` is true."""
-    return apply(_all, x, axis=as_axis(axis), keepdims=keepdims)
+    return apply(_all, x, axis=as_axis(axis, "all"), keepdims=keepdims)
 
 
 @deferred("x")
 def _position(x: Any, kind: Op, axis: int | None, keepdims: bool) -> Any:
     if axis is not None:
-        return apply(kind, x, axis=int(axis), keepdims=keepdims)
+        return apply(kind, x, axis=as_one_axis(axis, kind.name), keepdims=keepdims)
     flat = reshape(x, (-1,))
     found = apply(kind, flat, axis=0, keepdims=False)
     return reshape(found, (1,) * len(x.shape)) if keepdims else found
@@ -271,7 +282,7 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow."""
-    return apply(_logsumexp, x, axis=as_axis(axis), keepdims=keepdims)
+    return apply(_logsumexp, x, axis=as_axis(axis, "logsumexp"), keepdims=keepdims)
 
 
 __all__ = ["all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "std", "sum", "var"]

@@ -106,11 +106,11 @@ def _piece(size: Size, part: tuple[Any, ...], axis: int) -> Piece:
         return Piece(_place(size, part[1], axis), 1, None)
     _, start, stop, step = part
     step = 1 if step is None else step
+    if step == 0:
+        raise ShapeError("a slice's step is 0; expected any other integer")
     if isinstance(size, int) and all(p is None or isinstance(p, int) for p in (start, stop)):
         found = range(*slice(start, stop, step).indices(size))
         return Piece(found.start, step, len(found))
-    if step == 0:
-        raise ArgumentError("a slice's step cannot be 0")
     if step < 0:
         # From the last element down to the place before the first.
         first = size - 1 if start is None else _clipped(start, size, -1, size - 1)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, FolderNotFound
 from .dot import to_dot
 from .graph_json import to_json
 from .svg import to_svg
@@ -43,8 +43,12 @@ def dump(function: Any, path: str | Path) -> Path:
     ------
     ArgumentError
         The ending names no form, or an interpreted program is asked for code.
+    FolderNotFound
+        The path's folder does not exist.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FolderNotFound(f"cannot dump to {str(path)!r}: expected {str(path.parent)!r} to be a folder that exists")
     known = f"expected an ending of {', '.join(FORMS)}"
     if path.suffix == ".html":
         raise ArgumentError(f"cannot dump to {path.name!r}: the HTML viewer is not there yet; {known}")
