@@ -13,7 +13,7 @@ Declare Variables and ops, compile, run:
     array([3., 3., 3.])
 """
 
-from . import data, eager, errors, nn, optim, random, train
+from . import data, eager, errors, linalg, nn, optim, random, train
 from .bench import benchmark
 from .check_gradients import check_grads
 from .compile import compile
@@ -30,6 +30,7 @@ from .errors import (
     GradientMismatch,
     GraphError,
     IndexOutOfBounds,
+    LinAlgError,
     NegativeExponent,
     NonFiniteLoss,
     OutOfMemory,
@@ -66,6 +67,7 @@ __all__ = [
     "Graph",
     "GraphError",
     "IndexOutOfBounds",
+    "LinAlgError",
     "NegativeExponent",
     "Node",
     "NonFiniteLoss",
@@ -87,6 +89,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "linalg",
     "nn",
     "optim",
     "scan",

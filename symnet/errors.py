@@ -9,6 +9,8 @@ from __future__ import annotations
 from copy import copy
 from typing import Self
 
+import numpy as np
+
 from .origin import Line, Origin, here
 
 
@@ -90,6 +92,10 @@ class IndexOutOfBounds(SymnetError, IndexError):
 
 class OverflowInArgument(DTypeError, OverflowError):
     """A Python integer that does not fit the dtype it must become."""
+
+
+class LinAlgError(SymnetError, np.linalg.LinAlgError):
+    """A matrix that is singular, or not positive definite, where numpy refuses it too. (A ValueError.)"""
 
 
 class NonFiniteLoss(SymnetError, ArithmeticError):

@@ -23,8 +23,10 @@ UFUNCS = (
 ).split()
 FUNCTIONS = (
     "sum mean max min any all argmax argmin reshape transpose expand_dims squeeze concatenate stack pad where take "
-    "broadcast_to dot var std swapaxes outer tensordot tril triu zeros_like ones_like"
+    "broadcast_to dot var std swapaxes outer tensordot tril triu zeros_like ones_like take_along_axis sort argsort "
+    "median searchsorted"
 ).split()
+LINALG = "cholesky solve inv det slogdet".split()
 # Keywords of numpy's that say what symnet does anyway.
 HARMLESS = {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue, "ddof": 0}
 
@@ -32,12 +34,13 @@ HARMLESS = {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoV
 @cache
 def table() -> dict[Any, Callable[..., Any]]:
     """numpy function -> symnet function."""
-    from . import ops
+    from . import linalg, ops
 
     found: dict[Any, Callable[..., Any]] = {getattr(np, n): getattr(ops, n) for n in UFUNCS + FUNCTIONS}
     found[np.amax], found[np.amin], found[np.ravel] = ops.max, ops.min, lambda a: a.ravel()
     found[np.shape], found[np.ndim], found[np.size] = lambda a: a.shape, lambda a: a.ndim, lambda a: a.size
     found[np.absolute], found[np.true_divide] = ops.abs, ops.divide
+    found |= {getattr(np.linalg, n): getattr(linalg, n) for n in LINALG}
     found[np.square] = lambda x: x * x
     found[np.reciprocal] = lambda x: 1.0 / x
     found[np.clip] = lambda a, a_min=None, a_max=None: ops.clip(a, a_min, a_max)

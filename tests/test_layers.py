@@ -15,7 +15,20 @@ ORDER = [
     {"op", "operators", "numpy_protocol"},
     {"graph"},
     {"ops", "expr"},
-    {"reference", "show", "eager", "gradient", "arguments", "specialize", "scan", "build_loop", "nn", "data", "random"},
+    {
+        "reference",
+        "show",
+        "eager",
+        "gradient",
+        "arguments",
+        "specialize",
+        "scan",
+        "build_loop",
+        "linalg",
+        "nn",
+        "data",
+        "random",
+    },
     {"passes", "codegen"},
     {"function", "compile"},
     {"derivatives", "check_gradients"},
@@ -33,7 +46,13 @@ def room(path: Path) -> str:
 
 # Imports inside functions that point the other way, because two rooms need each other: methods that users write
 # on values, and pictures of graphs in notebooks.
-INSIDE = {("operators", "ops"), ("numpy_protocol", "ops"), ("graph", "show"), ("eager", "passes")}
+INSIDE = {
+    ("operators", "ops"),
+    ("numpy_protocol", "ops"),
+    ("numpy_protocol", "linalg"),
+    ("graph", "show"),
+    ("eager", "passes"),
+}
 
 
 def imported(path: Path, inside: bool) -> set[str]:

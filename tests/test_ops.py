@@ -12,7 +12,7 @@ from .cases import CASES, FLOATS, Case
 
 RUNS = [pytest.param(case, dtype, id=f"{case}-{dtype}") for case in CASES for dtype in case.dtypes]
 SMOOTH = [pytest.param(case, id=str(case)) for case in CASES if case.gradient and "float64" in case.dtypes]
-BUILT_BY_OTHERS = {"input", "parameter", "constant", "extent", "gradient"}
+BUILT_BY_OTHERS = {"input", "parameter", "constant", "extent", "gradient", "scan"}
 
 
 def test_every_op_has_a_case() -> None:

@@ -15,6 +15,7 @@ from .activations import (
     softplus,
     softsign,
 )
+from .along import scatter_add, take_along_axis
 from .arithmetic import (
     abs,
     add,
@@ -76,6 +77,7 @@ from .pooling import avg_pool1d, avg_pool2d, global_avg_pool1d, global_avg_pool2
 from .real_functions import cos, erf, exp, expm1, log, log1p, logaddexp, rsqrt, sin, sqrt, tanh
 from .reductions import all, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
 from .smooth_activations import gelu, mish, silu
+from .sorting import argsort, median, searchsorted, sort, topk
 from .triangles import tril, triu
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argsort",
     "avg_pool1d",
     "avg_pool2d",
     "binary_cross_entropy",
@@ -154,6 +157,7 @@ __all__ = [
     "max_pool2d",
     "maximum",
     "mean",
+    "median",
     "min",
     "minimum",
     "mish",
@@ -175,6 +179,8 @@ __all__ = [
     "rms_norm",
     "rsqrt",
     "scaled_dot_product_attention",
+    "scatter_add",
+    "searchsorted",
     "selu",
     "sigmoid",
     "sign",
@@ -184,6 +190,7 @@ __all__ = [
     "softmin",
     "softplus",
     "softsign",
+    "sort",
     "sqrt",
     "squeeze",
     "stack",
@@ -193,8 +200,10 @@ __all__ = [
     "sum",
     "swapaxes",
     "take",
+    "take_along_axis",
     "tanh",
     "tensordot",
+    "topk",
     "transpose",
     "tril",
     "triu",

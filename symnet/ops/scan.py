@@ -7,13 +7,13 @@ that are taken apart along their first axis, and what is the same at every step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..dims import Size
-from ..dtype import Shape, require_shape, shape_text
+from ..dtype import Shape, Type, require_shape, shape_text
 from ..errors import GraphError
-from ..graph import Graph, Node
+from ..graph import INPUT, Graph, Node
 from ..op import Op, register
 
 
@@ -95,6 +95,36 @@ def insert_scan(graph: Graph, body: Body, inputs: Sequence[Node], length: Size, 
     for pair, origin in body.graph.checks.items():
         graph.checks.setdefault(pair, origin)
     return [scan_result(graph, body, inputs, length, is_reversed, k) for k in range(len(body.results))]
+
+
+def loop(
+    step: Callable[..., tuple[Sequence[Node], Sequence[Node]]],
+    carries: Sequence[Node],
+    slices: Sequence[Node],
+    is_reversed: bool = False,
+) -> list[Node]:
+    """A loop written where a composite expands: the last carries, then what is stacked.
+
+    Parameters
+    ----------
+    step : callable
+        From the carries and the slices of one step, one argument each, to the next carries, of the same types,
+        and to what is stacked. It reads nothing else.
+    carries, slices : sequences of Node
+        What the loop starts from; what it takes apart along first axes, at least one.
+    is_reversed : bool
+        Whether the last slices come first.
+    """
+    outer, inner = slices[0].graph, Graph()
+    origin = outer.origin(slices[0])
+    types = [*(n.type for n in carries), *(Type(n.dtype, n.shape[1:]) for n in slices)]
+    with inner.writing(origin):
+        inner.inputs = [inner.leaf(INPUT, t, name=f"step{k}") for k, t in enumerate(types)]
+        nexts, ys = step(*inner.inputs)
+    inner.updates = list(zip(inner.inputs, nexts, strict=False))
+    inner.outputs = list(ys)
+    body = Body(inner, len(carries), len(slices))
+    return insert_scan(outer, body, [*carries, *slices], slices[0].shape[0], is_reversed)
 
 
 def scan_result(
