@@ -322,7 +322,7 @@ class Graph:
         """How the text form calls a node: its own name, or % and its place."""
         if node.op in (INPUT, PARAMETER):
             return str(node.attrs["name"])
-        if node.op is CONSTANT and (node.type.shape == () or len(str(node.attrs["value"])) < 24):
+        if node.op is CONSTANT and (node.type.shape == () or node.attrs["value"].array.size <= 4):
             return str(node.attrs["value"])
         if node.op is EXTENT:
             return f"size({node.attrs['size']})"
@@ -337,13 +337,13 @@ class Graph:
         return self.text("graph")
 
     def text(self, title: str) -> str:
-        """The text form: a line a node; and behind it the bodies of its loops."""
+        """The text form: a line a node, numbers and sizes aside; and behind it the bodies of its loops."""
         bodies = {body: f"{'' if title == 'graph' else title + '.'}{name}" for body, name in self.bodies().items()}
-        lines = [f"{title}({', '.join(f'{self.name(n)}: {n.type}' for n in self.inputs)})"]
+        lines = [f"{title}({', '.join(map(self.name, self.inputs))})"]
         for node in self.live():
-            if node.op.family == "leaf" and not self.name(node).startswith("%"):
+            if node.op in (CONSTANT, EXTENT) and not self.name(node).startswith("%"):
                 continue
-            call = self.call_text(node, bodies)
+            call = node.op.name if node.op in (INPUT, PARAMETER) else self.call_text(node, bodies)
             lines.append(f"  {self.name(node)} = {call} : {node.type}  # {self.origin(node)}")
         results = [self.name(n) for n in self.outputs] + [f"{self.name(p)} <- {self.name(v)}" for p, v in self.updates]
         lines.append(f"return {', '.join(results)}")
@@ -351,6 +351,8 @@ class Graph:
 
     def call_text(self, node: Node, bodies: Mapping[Any, str] | None = None) -> str:
         """A node's op, operands and attributes, as the text form shows them."""
+        if node.op is CONSTANT:
+            return f"constant({node.attrs['value']})"
         if bodies is None:
             bodies = self.bodies() if "body" in node.attrs else {}
         attrs = {k: bodies.get(v, v) if k == "body" else v for k, v in node.attrs.items()}

@@ -34,11 +34,16 @@ def op(name: str, *args: Any, **attrs: Any) -> Any:
 
 def text(graph: Graph) -> list[str]:
     """The lines of the graph's text, without origins and types, live nodes numbered from 0."""
-    body = [re.sub(r" : [^:]*$", "", line.split("  #")[0].strip()) for line in str(graph).splitlines()[1:]]
+    lines = [line.split("  #")[0].strip() for line in str(graph).splitlines()[1:]]
+    body = [re.sub(r" : [^:]*$", "", line) for line in lines if not re.search(r" = (input|parameter) : ", line)]
     names: dict[str, str] = {}
     for line in body:
+        if constant := re.match(r"(%\d+) = constant\((.*)\)$", line):
+            names[constant[1]] = constant[2]
+    body = [line for line in body if " = constant(" not in line]
+    for line in body:
         if line.startswith("%"):
-            names[line.split(" ")[0]] = f"%{len(names)}"
+            names[line.split(" ")[0]] = f"%{sum(name.startswith('%') for name in names.values())}"
     return [re.sub(r"%\d+", lambda m: names.get(m[0], m[0]), line) for line in body]
 
 
