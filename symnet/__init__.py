@@ -17,6 +17,8 @@ from . import data, eager, errors, linalg, nn, optim, random, train
 from .bench import benchmark
 from .check_gradients import check_grads
 from .compile import compile
+from .control import cond, while_loop
+from .cumulative import cumprod, cumsum
 from .data import DataError
 from .derivatives import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .dims import Dim
@@ -81,6 +83,9 @@ __all__ = [
     "benchmark",
     "check_grads",
     "compile",
+    "cond",
+    "cumprod",
+    "cumsum",
     "data",
     "eager",
     "errors",
@@ -95,6 +100,7 @@ __all__ = [
     "scan",
     "value_and_grad",
     "vjp",
+    "while_loop",
     "random",
     "train",
     *_op_names,

@@ -34,7 +34,7 @@ HARMLESS = {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoV
 @cache
 def table() -> dict[Any, Callable[..., Any]]:
     """numpy function -> symnet function."""
-    from . import linalg, ops
+    from . import cumulative, linalg, ops
 
     found: dict[Any, Callable[..., Any]] = {getattr(np, n): getattr(ops, n) for n in UFUNCS + FUNCTIONS}
     found[np.amax], found[np.amin], found[np.ravel] = ops.max, ops.min, lambda a: a.ravel()
@@ -46,6 +46,7 @@ def table() -> dict[Any, Callable[..., Any]]:
     found[np.clip] = lambda a, a_min=None, a_max=None: ops.clip(a, a_min, a_max)
     found[np.pad] = _pad
     found[np.einsum] = lambda *operands, optimize=False: ops.einsum(*operands)
+    found[np.cumsum], found[np.cumprod] = cumulative.cumsum, cumulative.cumprod
     return found
 
 

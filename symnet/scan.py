@@ -156,14 +156,16 @@ def scan(
     backwards (Griewank & Walther, Evaluating Derivatives, 2008, ch. 12).
     """
     firsts, arrays = flatten(carry), flatten(xs)
-    if not any(isinstance(leaf, Expr) for leaf in [*firsts, *arrays]):
-        return _at_once(body, carry, xs, length, reverse)
+    if not any(isinstance(leaf, (Expr, Dim)) for leaf in [*firsts, *arrays, length]):
+        done = _at_once(body, carry, xs, length, reverse)
+        if done is not None:
+            return done
     loop = Loop([as_expr(e) for e in firsts], [as_expr(e) for e in arrays], None, reverse)
     try:
         loop.length = _length(loop.arrays, length)
         returned = body(unflatten(carry, loop.carries), unflatten(xs, loop.slices))
         following, ys = _two(returned)
-        nexts = _same_structure(carry, following)
+        nexts = same_structure(carry, following, "the body returned a carry")
         loop.close([as_expr(e) for e in nexts], [as_expr(e) for e in flatten(ys)])
     except SymnetError as error:
         raise located(error, LOOP, Origin([here()])) from None
@@ -177,12 +179,25 @@ def _two(returned: Any) -> tuple[Any, Any]:
     return returned
 
 
-def _same_structure(carry: Any, following: Any) -> list[Any]:
-    if _shape_of(carry) != _shape_of(following):
-        raise ArgumentError(
-            f"the body returned a carry of the structure {_shape_of(following)}; expected {_shape_of(carry)}"
-        )
-    return flatten(following)
+def same_structure(tree: Any, other: Any, what: str) -> list[Any]:
+    """The values in `other`, in the order of those in `tree`.
+
+    Raises
+    ------
+    ArgumentError
+        Its structure is another; the message says `what` has it.
+    """
+    if _shape_of(tree) != _shape_of(other):
+        raise ArgumentError(f"{what} of the structure {_shape_of(other)}; expected {_shape_of(tree)}")
+    return _in_order(tree, other)
+
+
+def _in_order(tree: Any, other: Any) -> list[Any]:
+    if isinstance(tree, dict):
+        return [leaf for key, value in tree.items() for leaf in _in_order(value, other[key])]
+    if isinstance(tree, (tuple, list)):
+        return [leaf for a, b in zip(tree, other, strict=True) for leaf in _in_order(a, b)]
+    return [] if tree is None else [other]
 
 
 def _length(arrays: Sequence[Expr], given: Any) -> Size | None:
@@ -228,8 +243,8 @@ def _captured(roots: Sequence[Expr], formals: set[Expr]) -> list[Expr]:
     return [e for e in edge if e not in inside and not (isinstance(e, Constant) and e.known_dtype in WEAK)]
 
 
-def _at_once(body: Callable[..., Any], carry: Any, xs: Any, length: Any, reverse: bool) -> tuple[Any, Any]:
-    """The loop on arrays or tensors, in Python."""
+def _at_once(body: Callable[..., Any], carry: Any, xs: Any, length: Any, reverse: bool) -> tuple[Any, Any] | None:
+    """The loop on arrays or tensors, in Python; None where the body makes symbolic values of them."""
     arrays = [x if isinstance(x, Operators) else np.asarray(x) for x in flatten(xs)]
     steps = {len(x) for x in arrays} | ({int(length)} if length is not None else set())
     if len(steps) != 1:
@@ -237,6 +252,8 @@ def _at_once(body: Callable[..., Any], carry: Any, xs: Any, length: Any, reverse
     found: list[Any] = []
     for step in reversed(range(*steps)) if reverse else range(*steps):
         carry, y = _two(body(carry, unflatten(xs, [x[step] for x in arrays])))
+        if any(isinstance(leaf, Expr) for leaf in flatten((carry, y))):
+            return None
         found.append(y)
     if not found:
         raise ArgumentError("a scan of no steps over arrays has nothing to tell its results by: compile it")
@@ -266,7 +283,7 @@ def _rebuilt(tree: Any, leaves: Any) -> Any:
     if isinstance(tree, dict):
         return {key: _rebuilt(value, leaves) for key, value in tree.items()}
     if isinstance(tree, (tuple, list)):
-        return type(tree)([_rebuilt(value, leaves) for value in tree])
+        return _sequence_like(tree, [_rebuilt(value, leaves) for value in tree])
     return next(leaves)
 
 
@@ -277,5 +294,10 @@ def _shape_of(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: _shape_of(value) for key, value in tree.items()}
     if isinstance(tree, (tuple, list)):
-        return type(tree)(_shape_of(value) for value in tree)
+        return _sequence_like(tree, [_shape_of(value) for value in tree])
     return "value"
+
+
+def _sequence_like(tree: Any, values: list[Any]) -> Any:
+    """A tuple, a named one, or a list."""
+    return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)

@@ -25,6 +25,8 @@ ORDER = [
         "scan",
         "build_loop",
         "linalg",
+        "control",
+        "cumulative",
         "nn",
         "data",
         "random",
@@ -50,6 +52,7 @@ INSIDE = {
     ("operators", "ops"),
     ("numpy_protocol", "ops"),
     ("numpy_protocol", "linalg"),
+    ("numpy_protocol", "cumulative"),
     ("graph", "show"),
     ("eager", "passes"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -85,6 +85,24 @@ def test_structures_and_reverse(mode: str) -> None:
     np.testing.assert_array_equal(stack, b * np.array([2, 1, 0])[:, None])
 
 
+def test_a_dict_is_known_by_its_keys(mode: str) -> None:
+    x = sn.Variable("x", ("n",), "float64")
+    carry, _ = sn.scan(lambda c, e: ({"b": c["b"] * 2.0, "a": c["a"] + e}, None), {"a": 0.0, "b": 1.0}, x)
+    found = sn.compile([carry["a"], carry["b"]], mode=mode)(np.ones(3))
+    assert [float(v) for v in found] == [3.0, 8.0]
+
+
+class Pair(NamedTuple):
+    total: Any
+    count: Any
+
+
+def test_a_named_tuple_stays_one(mode: str) -> None:
+    x = sn.Variable("x", ("n",), "float64")
+    carry, _ = sn.scan(lambda c, e: (Pair(c.total + e, c.count + 1), None), Pair(0.0, 0), x)
+    assert [float(v) for v in sn.compile([carry.total, carry.count], mode=mode)(np.ones(3))] == [3.0, 3.0]
+
+
 def test_open_shapes(mode: str) -> None:
     x = sn.Variable("x")
     total, sums = sn.scan(lambda s, e: (s + e, s + e), np.float64(0), x)
@@ -98,6 +116,18 @@ def test_length_without_arrays(mode: str) -> None:
     last, powers = sn.scan(lambda p, _: (p * x, p), 1.0, None, length=5)
     np.testing.assert_array_equal(sn.compile(powers, mode=mode)(2.0), [1, 2, 4, 8, 16])
     assert float(sn.compile(sn.grad(last, x), mode=mode)(2.0)) == 5 * 2.0**4
+
+
+def test_a_body_that_reads_symbols_makes_a_loop(mode: str) -> None:
+    """Though the carry and the arrays are numbers."""
+    x, n = sn.Variable("x", (), "float64"), sn.Variable("v", ("n",), "float64").shape[0]
+    last, _ = sn.scan(lambda p, e: (p * x + e, None), 0.0, np.arange(500.0))
+    f = sn.compile(last, mode=mode)
+    np.testing.assert_allclose(f(0.5), 996.0, rtol=1e-12)
+    assert len(f.graph.nodes) < 10
+    v = sn.Variable("v", ("n",), "float64")
+    counted = sn.compile([sn.scan(lambda c, _: (c + 1, c), 0, length=n)[1], v], mode=mode)
+    np.testing.assert_array_equal(counted(np.ones(4))[0], np.arange(4))
 
 
 def test_loops_in_loops_and_gradients_inside(mode: str) -> None:

@@ -32,6 +32,7 @@ from .activations import (
     Softsign,
 )
 from .attention import MultiheadAttention, TransformerEncoderLayer
+from .cells import GRUCell, LSTMCell, RNNCell
 from .convolution import (
     AvgPool1d,
     AvgPool2d,
@@ -58,10 +59,14 @@ from .losses import (
 )
 from .normalization import GroupNorm, LayerNorm, RMSNorm
 from .positions import PositionalEmbedding, SinusoidalEncoding
+from .recurrent import GRU, LSTM, RNN
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AvgPool1d",
     "AvgPool2d",
@@ -75,6 +80,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GlobalAvgPool2d",
     "GroupNorm",
     "Hardsigmoid",
@@ -82,6 +88,7 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -97,6 +104,7 @@ __all__ = [
     "PReLU",
     "PositionalEmbedding",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "Residual",
     "Sequential",

@@ -46,8 +46,12 @@ class MatMul(Op):
             g = expand_dims(g, len(g.shape))
         if not rows:
             g = expand_dims(g, len(g.shape) - 1)
-        da, db = matmul(g, swap_last(wide_b)), matmul(swap_last(wide_a), g)
-        da, db = sum_to(da, wide_a.shape), sum_to(db, wide_b.shape)
+        da = sum_to(matmul(g, swap_last(wide_b)), wide_a.shape)
+        if len(wide_b.shape) == 2 and len(wide_a.shape) > 2:
+            # One product over all rows, in place of one for each leading index and their sum.
+            db = matmul(swap_last(as_rows(wide_a)), as_rows(g))
+        else:
+            db = sum_to(matmul(swap_last(wide_a), g), wide_b.shape)
         return (da if rows else squeeze(da, 0)), (db if columns else squeeze(db, 1))
 
     def element(self, i: IndexTuple, a: Operand, b: Operand) -> Scalar:  # type: ignore[override]
@@ -128,6 +132,14 @@ def swap_last(x: Any) -> Any:
     """The value with its last two axes swapped."""
     rank = len(x.shape)
     return transpose(x, (*range(rank - 2), rank - 1, rank - 2))
+
+
+def as_rows(x: Any) -> Any:
+    """The value as a matrix: all axes but the last as one."""
+    rows: Any = 1
+    for size in x.shape[:-1]:
+        rows = rows * size
+    return reshape(x, (rows, x.shape[-1]))
 
 
 def matmul(a: Any, b: Any) -> Any:
