@@ -7,7 +7,7 @@ same work from Python, on arguments that were cast first.
 from __future__ import annotations
 
 import ctypes
-import mmap
+import math
 import threading
 from collections.abc import Sequence
 from ctypes import PYFUNCTYPE, addressof, c_int32, c_int64, c_void_p
@@ -17,10 +17,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from symnet.codegen import layouts, trampoline
+from symnet.codegen.pool import Pool, aligned_bytes, is_large
 from symnet.errors import GraphError
 
-_ALIGNMENT = 64
-_HUGE_PAGE = 1 << 21
 _LOCK = threading.RLock()  # re-entrant: a finalizer may run at any allocation
 
 
@@ -68,6 +67,9 @@ class Binding:
     keep : object
         Kept alive as long as the binding (the loaded code). It must not refer to the callable: the garbage
         collector does not see the reference.
+    stores_early : bool
+        Whether the entry may store to results and give a nonzero status then. If so, it is never given the
+        caller's own arrays, which a call that fails leaves as they are.
     """
 
     plan_address: int
@@ -81,6 +83,7 @@ class Binding:
     structure: Literal["one", "tuple", "list", "dict", "none"] = "one"
     keys: tuple[str, ...] = ()
     keep: object = None
+    stores_early: bool = False
     _native: _Native = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +151,7 @@ class _Workspace:
         self.buffers = (c_void_p * (fixed + len(binding.results)))()
         self.buffers[n_inputs:fixed] = [parameter.ctypes.data for parameter in binding.parameters]
         self.results = (c_void_p * len(binding.results))()
+        self.ranges = (layouts.Range * (n_inputs + len(binding.results)))()
         self.arena = np.empty(0, np.uint8)
         self.native = layouts.Workspace(
             frame=addressof(self.frame),
@@ -156,6 +160,7 @@ class _Workspace:
             buffers=addressof(self.buffers),
             result_buffers=addressof(self.buffers) + 8 * fixed,
             results=addressof(self.results),
+            ranges=addressof(self.ranges),
         )
 
     def grow(self, needed: int) -> None:
@@ -172,6 +177,7 @@ class _Native:
 
     def __init__(self, binding: Binding) -> None:
         self.bound = False
+        self.n_dims = len(binding.dims)
         self.workspace = _Workspace(binding)
         self.plan = PYFUNCTYPE(c_int32, c_void_p)(binding.plan_address)
         self.entry = PYFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p)(binding.entry_address)
@@ -182,6 +188,7 @@ class _Native:
         self.inputs = self._inputs(binding)
         ranks = [spec.ndim for spec in binding.results]
         self.results = (layouts.Spec * len(ranks))(*map(_spec, self.result_dtypes, ranks))
+        self.pool = Pool(len(ranks))
         self.keys = pointers(binding.keys)
         self.ranges = self._ranges(binding)
         self.descriptor = self._descriptor(binding)
@@ -229,7 +236,22 @@ class _Native:
             n_ranges=len(binding.parameters),
             n_written=len(set(binding.updated)),
             ranges=addressof(self.ranges),
+            pool=addressof(self.pool.native),
+            stores_early=binding.stores_early,
         )
+
+    def result_shapes(self, workspace: _Workspace) -> list[tuple[int, ...]]:
+        """The shapes of the results that were planned."""
+        place, shapes = self.n_dims + 1, []
+        for spec in self.results:
+            shapes.append(tuple(workspace.frame[place : place + spec.ndim]))
+            place += spec.ndim
+        return shapes
+
+    def result_bytes(self, workspace: _Workspace) -> list[int]:
+        """How large the results are that were planned."""
+        shapes = self.result_shapes(workspace)
+        return [math.prod(shape) * dtype.itemsize for shape, dtype in zip(shapes, self.result_dtypes, strict=True)]
 
     def claim(self, binding: Binding) -> _Workspace:
         """The binding's workspace, or a fresh one if a call is using it."""
@@ -247,19 +269,6 @@ class _Native:
             self.descriptor.workspace = addressof(workspace.native)
 
 
-def aligned_bytes(size: int) -> np.ndarray:
-    """Uninitialised memory aligned for vectors, and for huge pages where it is large."""
-    if size < _HUGE_PAGE // 2:
-        memory, alignment = np.empty(size + _ALIGNMENT, np.uint8), _ALIGNMENT
-    else:
-        pages = mmap.mmap(-1, size + _HUGE_PAGE)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            pages.madvise(mmap.MADV_HUGEPAGE)
-        memory, alignment = np.frombuffer(pages, np.uint8), _HUGE_PAGE
-    start = -memory.ctypes.data % alignment
-    return memory[start : start + size]
-
-
 # A call from Python
 # ------------------
 
@@ -272,7 +281,7 @@ class Outcome(NamedTuple):
     stage: Literal["plan", "entry"]
 
 
-def run(binding: Binding, arrays: Sequence[np.ndarray]) -> Outcome:
+def run(binding: Binding, arrays: Sequence[np.ndarray], targets: Sequence[np.ndarray] | None = None) -> Outcome:
     """Run a program on arrays that are already what its inputs ask for.
 
     Parameters
@@ -282,6 +291,9 @@ def run(binding: Binding, arrays: Sequence[np.ndarray]) -> Outcome:
     arrays : sequence of numpy.ndarray
         One per input: native byte order, C-contiguous, aligned, of the spec's dtype and shape. One that lies
         in a parameter which the program updates is copied.
+    targets : sequence of numpy.ndarray, optional
+        For each result an array of its shape and dtype to hold it, in any layout, apart from each other. They
+        are written to only if the status is 0, and are then the outcome's results.
 
     Raises
     ------
@@ -296,11 +308,34 @@ def run(binding: Binding, arrays: Sequence[np.ndarray]) -> Outcome:
     try:
         if status := _plan(native, workspace, dims):
             return Outcome(status, [], "plan")
-        results = _new_results(binding, workspace)
+        direct = _direct(binding, arrays, targets or ())
+        results = _results(binding, workspace, direct)
         status = _enter(native, workspace, arrays, results)
     finally:
         native.put_back(workspace)
-    return Outcome(status, [] if status else results, "entry")
+    if status:
+        return Outcome(status, [], "entry")
+    if targets is None:
+        return Outcome(0, results, "entry")
+    for target, result in zip(targets, results, strict=True):
+        if target is not result:
+            target[...] = result
+    return Outcome(0, list(targets), "entry")
+
+
+def _direct(binding: Binding, arrays: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+    """Those of the caller's arrays, by result, that the entry may store to."""
+    used = [*arrays, *binding.parameters]
+    dtypes = binding._native.result_dtypes
+    return {
+        i: target
+        for i, (target, dtype) in enumerate(zip(targets, dtypes, strict=False))
+        if type(target) is np.ndarray
+        and target.flags.carray
+        and target.dtype == dtype
+        and not binding.stores_early
+        and not _overlaps(target, used)
+    }
 
 
 def _dims(binding: Binding, arrays: Sequence[np.ndarray]) -> list[int]:
@@ -329,16 +364,24 @@ def _plan(native: _Native, workspace: _Workspace, dims: list[int]) -> int:
         return int(status)
     require(frame[n_dims] >= 0, f"a plan that needs {frame[n_dims]} bytes")
     workspace.grow(frame[n_dims])
+    workspace.native.has_large = any(map(is_large, native.result_bytes(workspace)))
     workspace.native.planned = 1
     return 0
 
 
-def _new_results(binding: Binding, workspace: _Workspace) -> list[np.ndarray]:
-    """Arrays for the results, of the extents that were planned."""
-    place, results = len(binding.dims) + 1, []
-    for spec, dtype in zip(binding.results, binding._native.result_dtypes, strict=True):
-        results.append(np.empty(tuple(workspace.frame[place : place + spec.ndim]), dtype))
-        place += spec.ndim
+def _results(binding: Binding, workspace: _Workspace, given: dict[int, np.ndarray]) -> list[np.ndarray]:
+    """Arrays for the results, of the extents that were planned: those given, new ones for the others."""
+    native, results = binding._native, []
+    shapes, sizes = native.result_shapes(workspace), native.result_bytes(workspace)
+    if workspace.native.has_large:
+        native.pool.expect(sizes)
+    for i, (shape, dtype, size) in enumerate(zip(shapes, native.result_dtypes, sizes, strict=True)):
+        if i in given:
+            require(given[i].shape == shape, f"out= of shape {given[i].shape} where the result's is {shape}")
+            results.append(given[i])
+            continue
+        pooled = native.pool.array(native.results[i], shape, size) if is_large(size) else None
+        results.append(np.empty(shape, dtype) if pooled is None else pooled)
     return results
 
 

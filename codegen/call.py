@@ -2,7 +2,7 @@
 
 A :class:`NativeCallable` holds :class:`Binding` objects, one per specialisation. A call runs in the
 trampoline of :mod:`symnet.codegen.trampoline`, which tries them, most recently used first. Whatever it does
-not handle (an unknown keyword, a list, a strided array, sizes that need a larger arena, a failed check)
+not handle (an unknown keyword, a list, a strided array, sizes that need a larger arena or pool, a failed check)
 reaches ``_slow_call(args, kwargs)``, a Python method that casts, specialises or explains, and computes with
 :func:`run`.
 

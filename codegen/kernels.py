@@ -7,8 +7,8 @@ memory, the parameter it updates where nothing reads the old value later, else a
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from symnet import scalar as s
@@ -21,123 +21,8 @@ from symnet.origin import Origin
 from .elements import Flattened, Formals, Group, Reader, address, fit, structure
 from .loops import Buffer, Kernel, Output
 from .lower import lower, lower_scatter
+from .plan import LoopStep, Plan, Scope, Step, Window
 from .targets import Target
-
-
-@dataclass
-class Step:
-    """One kernel to run.
-
-    Attributes
-    ----------
-    kernel : Kernel
-        Groups of one structure share it.
-    buffers : list of Buffer
-        What the kernel's buffers stand for, in their order.
-    origin : Origin or str
-        The lines it comes from, for people.
-    check : Node or None
-        A check on data; the step stores a bool that must be true to go on.
-    flag : str
-        The buffer of that bool.
-    """
-
-    kernel: Kernel
-    buffers: list[Buffer]
-    origin: Origin | str
-    check: Node | None = None
-    flag: str = ""
-
-
-@dataclass
-class Window:
-    """What a step of a loop reads or writes of an array: the part that belongs to the step.
-
-    Attributes
-    ----------
-    base : str
-        The array's buffer, or a window of the loop around.
-    stride : size
-        Bytes from one step's part to the next.
-    """
-
-    base: str
-    stride: Size
-
-
-@dataclass
-class LoopStep:
-    """Steps that are repeated.
-
-    Attributes
-    ----------
-    name : str
-        Of its function.
-    length : size
-    is_reversed : bool
-        Whether the last part comes first.
-    steps : list of Step or LoopStep
-    windows : dict of str to Window
-        By the name of the buffer that stands for them in the steps.
-    own : set of str
-        The temporaries that live within one repetition.
-    """
-
-    name: str
-    length: Size
-    is_reversed: bool
-    steps: list[Step | LoopStep]
-    windows: dict[str, Window]
-    own: set[str]
-
-
-@dataclass
-class Scope:
-    """Where the body of a loop finds its inputs and puts its outputs.
-
-    Attributes
-    ----------
-    prefix : str
-        Of the names of its buffers.
-    inputs : dict of Node to Buffer
-    outputs : list of Buffer
-    """
-
-    prefix: str
-    inputs: dict[Node, Buffer]
-    outputs: list[Buffer]
-
-
-def every_step(steps: Sequence[Step | LoopStep]) -> Iterator[Step]:
-    """The kernels, those of loops included, in the order in which they stand."""
-    for step in steps:
-        if isinstance(step, LoopStep):
-            yield from every_step(step.steps)
-        else:
-            yield step
-
-
-@dataclass
-class Plan:
-    """Everything that memory planning and emission need.
-
-    Attributes
-    ----------
-    steps : list of Step
-        In the order they run.
-    buffers : dict of str to Buffer
-    inputs, results : list of str
-        Buffer names, in the order of the entry's table.
-    parameters, constants : dict of str to Node
-        By buffer name, in that order.
-    """
-
-    steps: list[Step | LoopStep] = field(default_factory=list)
-    buffers: dict[str, Buffer] = field(default_factory=dict)
-    inputs: list[str] = field(default_factory=list)
-    parameters: dict[str, Node] = field(default_factory=dict)
-    constants: dict[str, Node] = field(default_factory=dict)
-    results: list[str] = field(default_factory=list)
 
 
 def plan_kernels(graph: Graph, groups: Sequence[Group], target: Target) -> Plan:

@@ -11,13 +11,20 @@ import os
 import struct
 import sys
 import sysconfig
+import weakref
 from ctypes import PYFUNCTYPE, Structure, addressof, c_byte, c_int8, c_int32, c_int64, c_void_p, pythonapi
 from functools import cache
 from typing import Literal
 
 import numpy as np
 
-C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
+C_CONTIGUOUS, F_CONTIGUOUS, OWNDATA, ALIGNED, WRITEABLE = 0x1, 0x2, 0x4, 0x100, 0x400
+# The flags of a new array without axes.
+SCALAR = C_CONTIGUOUS | F_CONTIGUOUS | OWNDATA | ALIGNED | WRITEABLE
+# Results of so many bytes lie in pooled memory. Smaller ones come from malloc without page faults.
+POOLED = 1 << 16
+# A pool holds at most so many bytes, and no result that is larger.
+POOL_LIMIT = 1 << 28
 STRUCTURES = ("none", "one", "tuple", "list", "dict")
 
 _HEAD = object.__basicsize__
@@ -29,9 +36,9 @@ _HAVE_VECTORCALL = 1 << 11
 
 
 class Object(Structure):
-    """The start of every Python object."""
+    """The start of every Python object. Of the count of references only the lower half is looked at."""
 
-    _fields_ = [("_count", c_byte * (_HEAD - 8)), ("type", c_void_p)]
+    _fields_ = [("_debug", c_byte * (_HEAD - 16)), ("count", c_int32), ("_high", c_int32), ("type", c_void_p)]
 
 
 class Tuple(Structure):
@@ -43,6 +50,12 @@ class Tuple(Structure):
         ("_hash", c_byte * (tuple.__basicsize__ - _HEAD - 8)),
         ("items", c_void_p * 1),
     ]
+
+
+class List(Structure):
+    """PyListObject, as far as its items. Its size lies where that of a tuple does."""
+
+    _fields_ = [("_head", c_byte * _HEAD), ("size", c_int64), ("items", c_void_p)]
 
 
 class Type(Structure):
@@ -63,6 +76,7 @@ class Array(Structure):
         ("base", c_void_p),
         ("descr", c_void_p),
         ("flags", c_int32),
+        ("weakrefs", c_void_p),
     ]
 
 
@@ -126,6 +140,8 @@ class Descriptor(Structure):
         ("n_ranges", c_int64),
         ("n_written", c_int64),
         ("ranges", c_void_p),
+        ("pool", c_void_p),
+        ("stores_early", c_int64),
     ]
 
 
@@ -149,16 +165,43 @@ class Axis(Structure):
 
 
 class Range(Structure):
-    """The bytes [start, end) of a parameter."""
+    """The bytes [start, end) of an array."""
 
     _fields_ = [("start", c_void_p), ("end", c_void_p)]
+
+
+class Block(Structure):
+    """A block of a pool: an array that owns its memory (an owned reference, or null), and the part that is used.
+
+    The block is free where nothing but the pool refers to the array.
+    """
+
+    _fields_ = [("object", c_void_p), ("data", c_void_p), ("bytes", c_int64)]
+
+
+class Pool(Structure):
+    """The blocks of a binding's large results, `held` bytes in all: at most `limit`; and its last scalars.
+
+    `scalars` has two places for each result. A result without axes leaves a reference there: when it is the only
+    one left, the array itself is the next call's result.
+    """
+
+    _fields_ = [
+        ("blocks", c_void_p),
+        ("n_blocks", c_int64),
+        ("held", c_int64),
+        ("limit", c_int64),
+        ("scalars", c_void_p),
+        ("n_scalars", c_int64),
+    ]
 
 
 class Workspace(Structure):
     """The memory of one call in progress: claimed and put back as a unit.
 
     `needed`, `extents` and `result_buffers` point into the frame and the buffers. `planned` says that the
-    frame holds the plan of its dims and that the arena is large enough for it.
+    frame holds the plan of its dims and that the arena is large enough for it; `has_large` that some result
+    of that plan is for the pool. `ranges` has room for the memory of all inputs and results.
     """
 
     _fields_ = [
@@ -168,9 +211,11 @@ class Workspace(Structure):
         ("buffers", c_void_p),
         ("result_buffers", c_void_p),
         ("results", c_void_p),
+        ("ranges", c_void_p),
         ("arena", c_void_p),
         ("arena_bytes", c_int64),
         ("planned", c_int64),
+        ("has_large", c_int64),
     ]
 
 
@@ -178,21 +223,27 @@ API_FUNCTIONS = (
     "Py_IncRef",
     "Py_DecRef",
     "PyTuple_New",
-    "PyTuple_SetItem",
     "PyList_New",
-    "PyList_SetItem",
     "PyDict_New",
     "PyDict_SetItem",
+    "PyDict_Next",
     "PyUnicode_Compare",
     "PyObject_GetAttr",
     "PyObject_Vectorcall",
 )
 
 
+# By their places in numpy's table.
+NUMPY_FUNCTIONS = {"PyArray_NewFromDescr": 94, "PyArray_SetBaseObject": 282}
+
+
+API_OBJECTS = ("ndarray", "tuple", "list", "dict", "none", "call_name")
+
+
 class Api(Structure):
     """Addresses of Python and numpy that the trampoline uses."""
 
-    _fields_ = [(name, c_void_p) for name in (*API_FUNCTIONS, "PyArray_NewFromDescr", "ndarray", "none", "call_name")]
+    _fields_ = [(name, c_void_p) for name in (*API_FUNCTIONS, *NUMPY_FUNCTIONS, *API_OBJECTS)]
 
 
 # Whether to trust them
@@ -224,12 +275,36 @@ def _layouts_hold() -> bool:
     names = ("a", "b", "c")
     pair = Tuple.from_address(id(names))
     items = (c_void_p * 3).from_address(addressof(pair) + Tuple.items.offset)
+    listed = list(names)
+    of_list = List.from_address(id(listed))
     return (
         all(_array_holds(array) for array in arrays)
         and pair.size == 3
         and list(items) == [id(name) for name in names]
+        and of_list.size == 3
+        and _numbers(of_list.items, 3) == tuple(items)
         and all(Type.from_address(id(kind)).flags == kind.__flags__ for kind in (int, dict, np.ndarray))
+        and _counts_hold()
+        and _weakrefs_hold()
     )
+
+
+def _counts_hold() -> bool:
+    """Is the count of references where it is read, and is it 1 for an array that one place refers to?"""
+    places: list[object] = [np.empty(8, np.uint8)]
+    native = Object.from_address(id(places[0]))
+    alone = native.count
+    places += places * 5
+    return (alone, native.count) == (1, 6)
+
+
+def _weakrefs_hold() -> bool:
+    """Does an array say whether something refers to it weakly?"""
+    array = np.empty(())
+    native = Array.from_address(id(array))
+    none = native.weakrefs
+    reference = weakref.ref(array)
+    return (none, native.weakrefs) == (None, id(reference))
 
 
 def _array_holds(array: np.ndarray) -> bool:

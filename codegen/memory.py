@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from symnet.dims import Size, at_most, evaluate, names, product
 from symnet.scalar import BITS
 
-from .kernels import LoopStep, Plan, Step, Window
+from .plan import LoopStep, Plan, Step, Window
 
 ALIGNMENT = 64
 # What an open size is taken to be when orders are compared.

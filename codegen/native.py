@@ -17,9 +17,10 @@ from symnet.reference import interpret
 from symnet.report import BufferRecord, MemoryReport
 
 from .call import Binding, InputSpec, ResultSpec, run
+from .elements import Group
 from .jit import Loaded, compile_object, target_machine
-from .kernels import Group, every_step
 from .memory import lifetimes, lower_bound
+from .plan import every_step, stores_early
 from .program import Assembly
 from .targets import Target
 from .team import team_of
@@ -97,20 +98,26 @@ class NativeProgram:
             structure=structure.kind,
             keys=structure.keys,
             keep=loaded,
+            stores_early=stores_early(plan),
         )
 
-    def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
-        """Compute the results and apply the updates.
+    def run(
+        self,
+        arrays: Sequence[np.ndarray],
+        sizes: Mapping[str, int],
+        targets: Sequence[np.ndarray] | None = None,
+    ) -> list[np.ndarray]:
+        """Compute the results, into `targets` where they are given, and apply the updates.
 
         Raises
         ------
         IndexOutOfBounds, NegativeExponent
-            The data fail a check; nothing was stored.
+            The data fail a check; nothing was stored, in parameters or targets.
         OutOfMemory
             The working memory or the results cannot be allocated.
         """
         try:
-            outcome = run(self.binding, arrays)
+            outcome = run(self.binding, arrays, targets)
         except (MemoryError, OSError):
             raise self._too_large(sizes) from None
         if outcome.status == 0:

@@ -8,12 +8,14 @@ from itertools import count
 from symnet.dims import Dim, Size, names
 from symnet.graph import Graph, Node
 
+from .elements import Group
 from .emit import called_functions, emit_function, emit_kernel
 from .frame import Frame
 from .indices import IndexWriter
-from .kernels import Group, LoopStep, Plan, Step, every_step, plan_kernels
+from .kernels import plan_kernels
 from .loops import Kernel, check
 from .memory import Arena, plan_arena
+from .plan import LoopStep, Plan, Step, every_step
 from .targets import Target
 from .writer import Bound
 

@@ -221,7 +221,7 @@ no:
 }
 
 ; The end of a contiguous array's data.
-define internal fastcc ptr @end(ptr %array, ptr %spec) {
+define internal fastcc ptr @end(ptr %array, ptr %spec) alwaysinline {
 start:
   %ndim.32 = get Spec.ndim %spec
   %ndim = zext i32 %ndim.32 to i64
@@ -245,7 +245,7 @@ done:
 }
 
 ; Does [start, end) meet one of n ranges?
-define internal fastcc i1 @meets(ptr %start, ptr %end, ptr %ranges, i64 %n) {
+define internal fastcc i1 @meets(ptr %start, ptr %end, ptr %ranges, i64 %n) alwaysinline {
 begin:
   br label %next
 next:
@@ -325,12 +325,369 @@ measure:
   %enough = icmp ule i64 %needed, %arena_bytes
   br i1 %enough, label %keep, label %no
 keep:
+  %has_large = call fastcc i1 @has_large(ptr %descriptor, ptr %workspace)
+  %has_large.64 = zext i1 %has_large to i64
+  set Workspace.has_large %workspace = %has_large.64
   set Workspace.planned %workspace = 1
   br label %yes
 yes:
   ret i1 true
 no:
   ret i1 false
+}
+
+; The bytes of a result.
+define internal fastcc i64 @bytes(ptr %spec, ptr %extents) {
+start:
+  %ndim.32 = get Spec.ndim %spec
+  %ndim = zext i32 %ndim.32 to i64
+  %itemsize = get Spec.itemsize %spec
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %axis ]
+  %bytes = phi i64 [ %itemsize, %start ], [ %bytes.next, %axis ]
+  %more = icmp ult i64 %i, %ndim
+  br i1 %more, label %axis, label %done
+axis:
+  %size = item i64 %extents[%i]
+  %bytes.next = mul i64 %bytes, %size
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  ret i64 %bytes
+}
+
+; Is a result of so many bytes for the pool?
+define internal fastcc i1 @is_large(i64 %bytes) alwaysinline {
+  %least = icmp uge i64 %bytes, $pooled
+  %most = icmp ule i64 %bytes, $pool_limit
+  %large = and i1 %least, %most
+  ret i1 %large
+}
+
+; Is a result of the plan for the pool?
+define internal fastcc i1 @has_large(ptr %descriptor, ptr %workspace) {
+start:
+  %n = get Descriptor.n_results %descriptor
+  %specs = get Descriptor.results %descriptor
+  %extents.first = get Workspace.extents %workspace
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %result ]
+  %extents = phi ptr [ %extents.first, %start ], [ %extents.next, %result ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %result, label %no
+result:
+  %spec = element Spec %specs[%i]
+  %ndim = get Spec.ndim %spec
+  %bytes = call fastcc i64 @bytes(ptr %spec, ptr %extents)
+  %large = call fastcc i1 @is_large(i64 %bytes)
+  %extents.next = getelementptr i64, ptr %extents, i32 %ndim
+  %i.next = add i64 %i, 1
+  br i1 %large, label %yes, label %next
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; ---------------------------------------------------------------- the pool of large results
+
+; The bytes that a block lends, 0 where something but the pool refers to it or the slot is empty.
+define internal fastcc i64 @free(ptr %block) alwaysinline {
+  %object = get Block.object %block
+  %empty = icmp eq ptr %object, null
+  br i1 %empty, label %no, label %held
+held:
+  %count = get Object.count %object
+  %alone = icmp eq i32 %count, 1
+  %bytes = get Block.bytes %block
+  %lent = select i1 %alone, i64 %bytes, i64 0
+  ret i64 %lent
+no:
+  ret i64 0
+}
+
+; The first free block for a result, or null. Half of a block at least is used: results are kept, and it with them.
+define internal fastcc ptr @unused(ptr %pool, i64 %bytes) {
+start:
+  %n = get Pool.n_blocks %pool
+  %blocks = get Pool.blocks %pool
+  %most = shl i64 %bytes, 1
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %slot ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %slot, label %none
+slot:
+  %block = element Block %blocks[%i]
+  %lent = call fastcc i64 @free(ptr %block)
+  %large = icmp uge i64 %lent, %bytes
+  %small = icmp ule i64 %lent, %most
+  %fits = and i1 %large, %small
+  %i.next = add i64 %i, 1
+  br i1 %fits, label %found, label %next
+found:
+  ret ptr %block
+none:
+  ret ptr null
+}
+
+; May the pool get a block of so many bytes? True also where its limit is for smaller results than this.
+define internal fastcc i1 @may_grow(ptr %pool, i64 %bytes) {
+start:
+  %n = get Pool.n_blocks %pool
+  %blocks = get Pool.blocks %pool
+  %limit = get Pool.limit %pool
+  %held = get Pool.held %pool
+  %twice = shl i64 %bytes, 1
+  %larger = icmp ugt i64 %twice, %limit
+  %spare = sub i64 %limit, %held
+  br i1 %larger, label %yes, label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %slot ]
+  %room = phi i64 [ %spare, %start ], [ %room.next, %slot ]
+  %places = phi i64 [ 0, %start ], [ %places.next, %slot ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %slot, label %counted
+slot:
+  %block = element Block %blocks[%i]
+  %lent = call fastcc i64 @free(ptr %block)
+  %object = get Block.object %block
+  %empty = icmp eq ptr %object, null
+  %free = icmp ne i64 %lent, 0
+  %place = or i1 %empty, %free
+  %place.64 = zext i1 %place to i64
+  %places.next = add i64 %places, %place.64
+  %room.next = add i64 %room, %lent
+  %i.next = add i64 %i, 1
+  br label %next
+counted:
+  %enough = icmp sge i64 %room, %bytes
+  %placed = icmp ne i64 %places, 0
+  %both = and i1 %enough, %placed
+  ret i1 %both
+yes:
+  ret i1 true
+}
+
+; Empty a slot. The slot comes first: to free memory may let other threads run.
+define internal fastcc void @forget(ptr %pool, ptr %block) {
+  %object = get Block.object %block
+  %bytes = get Block.bytes %block
+  %held = get Pool.held %pool
+  %less = sub i64 %held, %bytes
+  set Pool.held %pool = %less
+  set Block.object %block = null
+  api void Py_DecRef(ptr %object)
+  ret void
+}
+
+; Add a block: 1, or 0 where the pool is full even without the free blocks that it has.
+define i32 @admit(ptr %pool, ptr %object, ptr %data, i64 %bytes) {
+start:
+  %n = get Pool.n_blocks %pool
+  %blocks = get Pool.blocks %pool
+  br label %scan
+scan:
+  br label %next
+next:
+  %i = phi i64 [ 0, %scan ], [ %i.next, %slot ]
+  %empty = phi ptr [ null, %scan ], [ %empty.next, %slot ]
+  %unused = phi ptr [ null, %scan ], [ %unused.next, %slot ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %slot, label %scanned
+slot:
+  %block = element Block %blocks[%i]
+  %held.object = get Block.object %block
+  %is_empty = icmp eq ptr %held.object, null
+  %empty.next = select i1 %is_empty, ptr %block, ptr %empty
+  %lent = call fastcc i64 @free(ptr %block)
+  %is_unused = icmp ne i64 %lent, 0
+  %unused.next = select i1 %is_unused, ptr %block, ptr %unused
+  %i.next = add i64 %i, 1
+  br label %next
+scanned:
+  %held = get Pool.held %pool
+  %limit = get Pool.limit %pool
+  %total = add i64 %held, %bytes
+  %within = icmp ule i64 %total, %limit
+  %place = icmp ne ptr %empty, null
+  %room = and i1 %within, %place
+  br i1 %room, label %add, label %shrink
+shrink:
+  %any = icmp ne ptr %unused, null
+  br i1 %any, label %drop, label %full
+drop:
+  call fastcc void @forget(ptr %pool, ptr %unused)
+  br label %scan
+add:
+  api void Py_IncRef(ptr %object)
+  set Block.object %empty = %object
+  set Block.data %empty = %data
+  set Block.bytes %empty = %bytes
+  set Pool.held %pool = %total
+  ret i32 1
+full:
+  ret i32 0
+}
+
+; Empty the pool. Results keep the blocks that they lie in.
+define void @release(ptr %pool) {
+start:
+  %n_scalars = get Pool.n_scalars %pool
+  %scalars = get Pool.scalars %pool
+  %n = get Pool.n_blocks %pool
+  %blocks = get Pool.blocks %pool
+  br label %next_scalar
+next_scalar:
+  %s = phi i64 [ 0, %start ], [ %s.next, %dropped ]
+  %s.more = icmp ult i64 %s, %n_scalars
+  br i1 %s.more, label %scalar, label %next
+scalar:
+  %array = item ptr %scalars[%s]
+  put ptr %scalars[%s] = null
+  %nothing = icmp eq ptr %array, null
+  br i1 %nothing, label %dropped, label %drop_scalar
+drop_scalar:
+  api void Py_DecRef(ptr %array)
+  br label %dropped
+dropped:
+  %s.next = add i64 %s, 1
+  br label %next_scalar
+next:
+  %i = phi i64 [ 0, %next_scalar ], [ %i.next, %following ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %slot, label %done
+slot:
+  %block = element Block %blocks[%i]
+  %object = get Block.object %block
+  %empty = icmp eq ptr %object, null
+  br i1 %empty, label %following, label %drop
+drop:
+  call fastcc void @forget(ptr %pool, ptr %block)
+  br label %following
+following:
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}
+
+; A new array in a free block, or null with an exception set. Its base is the block's array, which it so holds.
+define internal fastcc ptr @place(ptr %block, ptr %spec, ptr %extents) {
+  %ndarray = get Api.ndarray @api
+  %object = get Block.object %block
+  %data = get Block.data %block
+  %descr = get Spec.descr %spec
+  %ndim = get Spec.ndim %spec
+  api void Py_IncRef(ptr %object)
+  api void Py_IncRef(ptr %descr)
+  %array = api ptr PyArray_NewFromDescr(ptr %ndarray, ptr %descr, i32 %ndim, ptr %extents,
+      ptr null, ptr %data, i32 $writeable, ptr null)
+  %failed = icmp eq ptr %array, null
+  br i1 %failed, label %undo, label %hold
+hold:                                        ; takes our reference to the block over, even where it fails
+  %status = api i32 PyArray_SetBaseObject(ptr %array, ptr %object)
+  %held = icmp eq i32 %status, 0
+  br i1 %held, label %yes, label %loose
+yes:
+  ret ptr %array
+loose:
+  api void Py_DecRef(ptr %array)
+  ret ptr null
+undo:
+  api void Py_DecRef(ptr %object)
+  ret ptr null
+}
+
+; For Python: a result of so many bytes in a free block, or None where there is none.
+define ptr @lend(ptr %pool, ptr %spec, ptr %extents, i64 %bytes) {
+  %block = call fastcc ptr @unused(ptr %pool, i64 %bytes)
+  %found = icmp ne ptr %block, null
+  br i1 %found, label %place, label %nothing
+place:
+  %array = call fastcc ptr @place(ptr %block, ptr %spec, ptr %extents)
+  ret ptr %array
+nothing:
+  %none = get Api.none @api
+  api void Py_IncRef(ptr %none)
+  ret ptr %none
+}
+
+; ---------------------------------------------------------------- results without axes
+
+; May an array that a call gave be given again? Nobody has it, and it is as it was made but for its number.
+define internal fastcc i1 @is_scalar(ptr %array, ptr %spec) alwaysinline {
+  %empty = icmp eq ptr %array, null
+  br i1 %empty, label %no, label %look
+look:
+  %count = get Object.count %array
+  %alone = icmp eq i32 %count, 1
+  br i1 %alone, label %compare, label %no
+compare:
+  %type = get Object.type %array
+  %ndarray = get Api.ndarray @api
+  %exact = icmp eq ptr %type, %ndarray
+  %descr = get Array.descr %array
+  %descr.wanted = get Spec.descr %spec
+  %typed = icmp eq ptr %descr, %descr.wanted
+  %ndim = get Array.ndim %array
+  %ranked = icmp eq i32 %ndim, 0
+  %flags = get Array.flags %array
+  %flagged = icmp eq i32 %flags, $scalar_flags
+  %base = get Array.base %array
+  %weakrefs = get Array.weakrefs %array
+  %owns = icmp eq ptr %base, null
+  %unwatched = icmp eq ptr %weakrefs, null
+  %yes.1 = and i1 %exact, %typed
+  %yes.2 = and i1 %ranked, %flagged
+  %yes.3 = and i1 %owns, %unwatched
+  %yes.4 = and i1 %yes.1, %yes.2
+  %yes = and i1 %yes.3, %yes.4
+  ret i1 %yes
+no:
+  ret i1 false
+}
+
+; The array for result number i, which has no axes: one of the last two calls' if that is free, else a new one. Null
+; with an exception set if it cannot be had. To make an array takes ten times as long as to look at one.
+define internal fastcc ptr @scalar(ptr %pool, ptr %spec, i64 %i) {
+  %scalars = get Pool.scalars %pool
+  %first.i = shl i64 %i, 1
+  %second.i = add i64 %first.i, 1
+  %first = item ptr %scalars[%first.i]
+  %first.free = call fastcc i1 @is_scalar(ptr %first, ptr %spec)
+  br i1 %first.free, label %again, label %other
+other:
+  %second = item ptr %scalars[%second.i]
+  %second.free = call fastcc i1 @is_scalar(ptr %second, ptr %spec)
+  br i1 %second.free, label %again, label %new
+again:
+  %old = phi ptr [ %first, %0 ], [ %second, %other ]
+  api void Py_IncRef(ptr %old)
+  ret ptr %old
+new:
+  %ndarray = get Api.ndarray @api
+  %descr = get Spec.descr %spec
+  api void Py_IncRef(ptr %descr)
+  %array = api ptr PyArray_NewFromDescr(ptr %ndarray, ptr %descr, i32 0, ptr null,
+      ptr null, ptr null, i32 0, ptr null)
+  %failed = icmp eq ptr %array, null
+  br i1 %failed, label %no, label %keep
+keep:
+  api void Py_IncRef(ptr %array)
+  put ptr %scalars[%first.i] = %array
+  put ptr %scalars[%second.i] = %first
+  %none = icmp eq ptr %second, null
+  br i1 %none, label %made, label %drop
+drop:                                        ; last: a weak reference to it may run any code
+  api void Py_DecRef(ptr %second)
+  br label %made
+made:
+  ret ptr %array
+no:
+  ret ptr null
 }
 
 ; ---------------------------------------------------------------- results
@@ -351,8 +708,9 @@ done:
   ret void
 }
 
-; New arrays for all results: false with an exception set, and nothing held, if one cannot be had.
-define internal fastcc i1 @allocate(ptr %descriptor, ptr %workspace) alwaysinline {
+; New arrays for all results. Nothing is held where the answer is $failed (with an exception set: one cannot be had)
+; or $missed (Python is to make the pool larger).
+define internal fastcc i32 @allocate(ptr %descriptor, ptr %workspace) alwaysinline {
 start:
   %n = get Descriptor.n_results %descriptor
   %specs = get Descriptor.results %descriptor
@@ -360,19 +718,47 @@ start:
   %buffers = get Workspace.result_buffers %workspace
   %results = get Workspace.results %workspace
   %ndarray = get Api.ndarray @api
+  %pool = get Descriptor.pool %descriptor
+  %has_large = get Workspace.has_large %workspace
+  %all_small = icmp eq i64 %has_large, 0
   br label %next
 next:
   %i = phi i64 [ 0, %start ], [ %i.next, %made ]
   %extents = phi ptr [ %extents.first, %start ], [ %extents.next, %made ]
   %more = icmp ult i64 %i, %n
-  br i1 %more, label %make, label %yes
+  br i1 %more, label %make, label %done
 make:
   %spec = element Spec %specs[%i]
   %descr = get Spec.descr %spec
   %ndim = get Spec.ndim %spec
+  %no_axes = icmp eq i32 %ndim, 0
+  br i1 %no_axes, label %scalar, label %axes
+scalar:
+  %array.scalar = call fastcc ptr @scalar(ptr %pool, ptr %spec, i64 %i)
+  br label %new
+axes:
+  br i1 %all_small, label %own, label %measure
+measure:
+  %bytes = call fastcc i64 @bytes(ptr %spec, ptr %extents)
+  %large = call fastcc i1 @is_large(i64 %bytes)
+  br i1 %large, label %search, label %own
+search:
+  %block = call fastcc ptr @unused(ptr %pool, i64 %bytes)
+  %found = icmp ne ptr %block, null
+  br i1 %found, label %pooled, label %none_free
+none_free:
+  %may_grow = call fastcc i1 @may_grow(ptr %pool, i64 %bytes)
+  br i1 %may_grow, label %undo, label %own
+pooled:
+  %array.pooled = call fastcc ptr @place(ptr %block, ptr %spec, ptr %extents)
+  br label %new
+own:
   api void Py_IncRef(ptr %descr)             ; the next call takes it over
-  %array = api ptr PyArray_NewFromDescr(ptr %ndarray, ptr %descr, i32 %ndim, ptr %extents,
+  %array.own = api ptr PyArray_NewFromDescr(ptr %ndarray, ptr %descr, i32 %ndim, ptr %extents,
       ptr null, ptr null, i32 0, ptr null)
+  br label %new
+new:
+  %array = phi ptr [ %array.own, %own ], [ %array.pooled, %pooled ], [ %array.scalar, %scalar ]
   %failed = icmp eq ptr %array, null
   br i1 %failed, label %undo, label %made
 made:
@@ -383,10 +769,11 @@ made:
   %i.next = add i64 %i, 1
   br label %next
 undo:
+  %answer = phi i32 [ $missed, %none_free ], [ $failed, %new ]
   call fastcc void @drop(ptr %results, i64 %i)
-  ret i1 false
-yes:
-  ret i1 true
+  ret i32 %answer
+done:
+  ret i32 $made
 }
 
 ; The object to return for the new arrays, which it takes over: null with an exception set if that fails.
@@ -414,19 +801,21 @@ new_sequence:
   %new_tuple = get Api.PyTuple_New @api
   %new_list = get Api.PyList_New @api
   %new = select i1 %is_tuple, ptr %new_tuple, ptr %new_list
-  %set_tuple = get Api.PyTuple_SetItem @api
-  %set_list = get Api.PyList_SetItem @api
-  %set_item = select i1 %is_tuple, ptr %set_tuple, ptr %set_list
   %sequence = call ptr %new(i64 %n)
   %sequence.failed = icmp eq ptr %sequence, null
-  br i1 %sequence.failed, label %failed, label %next_of_sequence
+  br i1 %sequence.failed, label %failed, label %fill
+fill:                                        ; its places are null; a list of none has no items
+  %of_tuple = at Tuple.items %sequence
+  %of_list = get List.items %sequence
+  %items = select i1 %is_tuple, ptr %of_tuple, ptr %of_list
+  br label %next_of_sequence
 next_of_sequence:
-  %s = phi i64 [ 0, %new_sequence ], [ %s.next, %of_sequence ]
+  %s = phi i64 [ 0, %fill ], [ %s.next, %of_sequence ]
   %s.more = icmp ult i64 %s, %n
   br i1 %s.more, label %of_sequence, label %sequence_done
 of_sequence:                                 ; a sequence takes our reference over
   %s.item = item ptr %results[%s]
-  %s.status = call i32 %set_item(ptr %sequence, i64 %s, ptr %s.item)
+  put ptr %items[%s] = %s.item
   %s.next = add i64 %s, 1
   br label %next_of_sequence
 sequence_done:
@@ -457,61 +846,185 @@ failed:
   ret ptr null
 }
 
-; Use the caller's array `out` for the one result: false unless it fits, apart from all inputs and parameters.
-define internal fastcc i1 @accept_out(ptr %descriptor, ptr %workspace, ptr %args, ptr %order, ptr %out) {
+; Note the caller's arrays, the items of `out`, as the results: false unless it has the structure of the outputs.
+; A dict's keys must be the very objects, in order: no code of theirs runs here.
+define internal fastcc i1 @unpack(ptr %descriptor, ptr %workspace, ptr %out) alwaysinline {
 start:
+  %position = alloca i64
+  %key.at = alloca ptr
+  %value.at = alloca ptr
+  %n = get Descriptor.n_results %descriptor
+  %results = get Workspace.results %workspace
   %structure = get Descriptor.structure %descriptor
-  %single = icmp eq i64 %structure, $one
-  br i1 %single, label %check, label %no
-check:
-  %spec = get Descriptor.results %descriptor
-  %fits = call fastcc i1 @fits(ptr %out, ptr %spec, i32 $writeable)
-  br i1 %fits, label %fitting, label %no
-fitting:
+  %type = get Object.type %out
+  switch i64 %structure, label %no [
+    i64 $one, label %one
+    i64 $tuple, label %sequence
+    i64 $list, label %sequence
+    i64 $dict, label %dict
+  ]
+one:
+  store ptr %out, ptr %results
+  ret i1 true
+sequence:
+  %tuple = get Api.tuple @api
+  %list = get Api.list @api
+  %is_tuple = icmp eq ptr %type, %tuple
+  %is_list = icmp eq ptr %type, %list
+  %is_sequence = or i1 %is_tuple, %is_list
+  br i1 %is_sequence, label %count, label %no
+count:
+  %size = get Tuple.size %out
+  %of_tuple = at Tuple.items %out
+  %of_list = get List.items %out
+  %items = select i1 %is_tuple, ptr %of_tuple, ptr %of_list
+  %counted = icmp eq i64 %size, %n
+  br i1 %counted, label %next_item, label %no
+next_item:
+  %s = phi i64 [ 0, %count ], [ %s.next, %item ]
+  %s.more = icmp ult i64 %s, %n
+  br i1 %s.more, label %item, label %yes
+item:
+  %s.item = item ptr %items[%s]
+  put ptr %results[%s] = %s.item
+  %s.next = add i64 %s, 1
+  br label %next_item
+dict:
+  %dict.type = get Api.dict @api
+  %is_dict = icmp eq ptr %type, %dict.type
+  %keys = get Descriptor.keys %descriptor
+  store i64 0, ptr %position
+  br i1 %is_dict, label %next_key, label %no
+next_key:
+  %d = phi i64 [ 0, %dict ], [ %d.next, %value ]
+  %d.more = api i32 PyDict_Next(ptr %out, ptr %position, ptr %key.at, ptr %value.at)
+  %d.left = icmp ne i32 %d.more, 0
+  br i1 %d.left, label %key, label %last
+key:
+  %d.known = icmp ult i64 %d, %n
+  br i1 %d.known, label %compare, label %no
+compare:
+  %d.wanted = item ptr %keys[%d]
+  %d.key = load ptr, ptr %key.at
+  %d.same = icmp eq ptr %d.wanted, %d.key
+  br i1 %d.same, label %value, label %no
+value:
+  %d.value = load ptr, ptr %value.at
+  put ptr %results[%d] = %d.value
+  %d.next = add i64 %d, 1
+  br label %next_key
+last:
+  %complete = icmp eq i64 %d, %n
+  ret i1 %complete
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Has an array these sizes?
+define internal fastcc i1 @has_extents(ptr %array, ptr %spec, ptr %extents) alwaysinline {
+start:
   %ndim.32 = get Spec.ndim %spec
   %ndim = zext i32 %ndim.32 to i64
-  %shape = get Array.shape %out
-  %extents = get Workspace.extents %workspace
-  br label %next_axis
-next_axis:
-  %k = phi i64 [ 0, %fitting ], [ %k.next, %axis ]
-  %axes = icmp ult i64 %k, %ndim
-  br i1 %axes, label %axis, label %place
+  %shape = get Array.shape %array
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %axis ]
+  %more = icmp ult i64 %i, %ndim
+  br i1 %more, label %axis, label %yes
 axis:
-  %size = item i64 %shape[%k]
-  %extent = item i64 %extents[%k]
+  %size = item i64 %shape[%i]
+  %extent = item i64 %extents[%i]
   %equal = icmp eq i64 %size, %extent
-  %k.next = add i64 %k, 1
-  br i1 %equal, label %next_axis, label %no
-place:
-  %data = get Array.data %out
-  %end = call fastcc ptr @end(ptr %out, ptr %spec)
-  %ranges = get Descriptor.ranges %descriptor
-  %n_ranges = get Descriptor.n_ranges %descriptor
-  %on_parameter = call fastcc i1 @meets(ptr %data, ptr %end, ptr %ranges, i64 %n_ranges)
-  br i1 %on_parameter, label %no, label %inputs
-inputs:
+  %i.next = add i64 %i, 1
+  br i1 %equal, label %next, label %no
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Note the memory ranges of all inputs.
+define internal fastcc void @note_inputs(ptr %descriptor, ptr %workspace, ptr %args, ptr %order) alwaysinline {
+start:
   %n = get Descriptor.n_inputs %descriptor
   %specs = get Descriptor.inputs %descriptor
-  br label %next_input
-next_input:
-  %i = phi i64 [ 0, %inputs ], [ %i.next, %input ]
+  %ranges = get Workspace.ranges %workspace
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %input ]
   %more = icmp ult i64 %i, %n
-  br i1 %more, label %input, label %yes
+  br i1 %more, label %input, label %done
 input:
-  %input.spec = element Spec %specs[%i]
-  %input.place = item i64 %order[%i]
-  %input.array = item ptr %args[%input.place]
-  %input.data = get Array.data %input.array
-  %input.end = call fastcc ptr @end(ptr %input.array, ptr %input.spec)
-  %before = icmp ult ptr %data, %input.end
-  %after = icmp ult ptr %input.data, %end
-  %both = and i1 %before, %after
+  %spec = element Spec %specs[%i]
+  %place = item i64 %order[%i]
+  %array = item ptr %args[%place]
+  %data = get Array.data %array
+  %end = call fastcc ptr @end(ptr %array, ptr %spec)
+  %range = element Range %ranges[%i]
+  set Range.start %range = %data
+  set Range.end %range = %end
   %i.next = add i64 %i, 1
-  br i1 %both, label %no, label %next_input
-yes:
+  br label %next
+done:
+  ret void
+}
+
+; Use the caller's arrays, the items of `out`, for the results: false unless all fit, apart from all inputs, parameters
+; and each other. False also where a check could fail after the program stored to them.
+define internal fastcc i1 @accept_out(ptr %descriptor, ptr %workspace, ptr %args, ptr %order, ptr %out) {
+start:
+  %early = get Descriptor.stores_early %descriptor
+  %late = icmp eq i64 %early, 0
+  br i1 %late, label %unpack, label %no
+unpack:
+  %unpacked = call fastcc i1 @unpack(ptr %descriptor, ptr %workspace, ptr %out)
+  br i1 %unpacked, label %note, label %no
+note:
+  call fastcc void @note_inputs(ptr %descriptor, ptr %workspace, ptr %args, ptr %order)
+  %n = get Descriptor.n_results %descriptor
+  %n_inputs = get Descriptor.n_inputs %descriptor
+  %specs = get Descriptor.results %descriptor
+  %results = get Workspace.results %workspace
   %buffers = get Workspace.result_buffers %workspace
-  store ptr %data, ptr %buffers
+  %extents.first = get Workspace.extents %workspace
+  %parameters = get Descriptor.ranges %descriptor
+  %n_parameters = get Descriptor.n_ranges %descriptor
+  %taken = get Workspace.ranges %workspace
+  br label %next
+next:
+  %i = phi i64 [ 0, %note ], [ %i.next, %apart ]
+  %extents = phi ptr [ %extents.first, %note ], [ %extents.next, %apart ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %result, label %yes
+result:
+  %array = item ptr %results[%i]
+  %spec = element Spec %specs[%i]
+  %fits = call fastcc i1 @fits(ptr %array, ptr %spec, i32 $writeable)
+  br i1 %fits, label %sizes, label %no
+sizes:
+  %sized = call fastcc i1 @has_extents(ptr %array, ptr %spec, ptr %extents)
+  br i1 %sized, label %place, label %no
+place:
+  %data = get Array.data %array
+  %end = call fastcc ptr @end(ptr %array, ptr %spec)
+  %on_parameter = call fastcc i1 @meets(ptr %data, ptr %end, ptr %parameters, i64 %n_parameters)
+  br i1 %on_parameter, label %no, label %others
+others:
+  %n_taken = add i64 %n_inputs, %i
+  %on_other = call fastcc i1 @meets(ptr %data, ptr %end, ptr %taken, i64 %n_taken)
+  br i1 %on_other, label %no, label %apart
+apart:
+  %range = element Range %taken[%n_taken]
+  set Range.start %range = %data
+  set Range.end %range = %end
+  put ptr %buffers[%i] = %data
+  %ndim = get Spec.ndim %spec
+  %extents.next = getelementptr i64, ptr %extents, i32 %ndim
+  %i.next = add i64 %i, 1
+  br label %next
+yes:
   ret i1 true
 no:
   ret i1 false
@@ -533,7 +1046,7 @@ define void @push(ptr %self, ptr %descriptor) {
   ret void
 }
 
-; Run the program on a bound and planned workspace. (Here the GIL could be released.)
+; Run the program on a bound and planned workspace. The GIL stays held: the caller's list might lose its arrays.
 define internal fastcc i32 @enter(ptr %descriptor, ptr %workspace) alwaysinline {
   %entry = get Descriptor.entry %descriptor
   %buffers = get Workspace.buffers %workspace
@@ -611,8 +1124,11 @@ hold_out:
   api void Py_IncRef(ptr %out)
   br label %enter
 allocate:
-  %allocated = call fastcc i1 @allocate(ptr %descriptor, ptr %workspace)
-  br i1 %allocated, label %pack, label %error
+  %allocated = call fastcc i32 @allocate(ptr %descriptor, ptr %workspace)
+  switch i32 %allocated, label %pack [
+    i32 $failed, label %error
+    i32 $missed, label %leave
+  ]
 pack:
   %packed = call fastcc ptr @pack(ptr %descriptor, ptr %workspace)
   %pack.failed = icmp eq ptr %packed, null

@@ -34,6 +34,9 @@ def llvm_text() -> str:
     constants = {name: number for number, name in enumerate(layouts.STRUCTURES)}
     constants["readable"] = layouts.C_CONTIGUOUS | layouts.ALIGNED
     constants["writeable"] = constants["readable"] | layouts.WRITEABLE
+    constants["scalar_flags"] = layouts.SCALAR
+    constants |= {"pooled": layouts.POOLED, "pool_limit": layouts.POOL_LIMIT}
+    constants |= {"made": 0, "failed": 1, "missed": 2}
     constants["api_size"] = ctypes.sizeof(layouts.Api)
     lines = Template(_TEXT.read_text()).substitute(constants).replace(",\n   ", ",").splitlines()
     return "\n".join(_expand(line, number) for number, line in enumerate(lines))
@@ -109,22 +112,38 @@ class Library(NamedTuple):
     call: int
     claim: Any
     push: Any
+    lend: Any
+    admit: Any
+    release: Any
     code: object
+
+
+# What Python calls: the types of the answer and of the arguments. All hold the GIL.
+_EXPORTS: dict[str, tuple[Any, ...]] = {
+    "claim": (c_void_p, c_void_p),
+    "push": (None, c_void_p, c_void_p),
+    "lend": (ctypes.py_object, c_void_p, c_void_p, c_void_p, c_int64),
+    "admit": (c_int32, c_void_p, ctypes.py_object, c_void_p, c_int64),
+    "release": (None, c_void_p),
+}
 
 
 @cache
 def loaded() -> Library:
     """The trampoline, with the addresses that it uses filled in."""
     object_code, _ = compile_object(llvm_text(), PORTABLE, inline=True)
-    code = Loaded(object_code, ("api", "call", "claim", "push"))
+    code = Loaded(object_code, ("api", "call", *_EXPORTS))
     api = layouts.Api.from_address(code.addresses["api"])
     for name in layouts.API_FUNCTIONS:
         setattr(api, name, ctypes.cast(getattr(pythonapi, name), c_void_p).value)
-    api.PyArray_NewFromDescr = _numpy_api()[94]
-    api.ndarray, api.none, api.call_name = id(np.ndarray), id(None), id(_CALL_NAME)
-    claim = PYFUNCTYPE(c_void_p, c_void_p)(code.addresses["claim"])
-    push = PYFUNCTYPE(None, c_void_p, c_void_p)(code.addresses["push"])
-    return Library(code.addresses["call"], claim, push, code)
+    table = _numpy_api()
+    for name, place in layouts.NUMPY_FUNCTIONS.items():
+        setattr(api, name, table[place])
+    objects = (np.ndarray, tuple, list, dict, None, _CALL_NAME)
+    for name, each in zip(layouts.API_OBJECTS, objects, strict=True):
+        setattr(api, name, id(each))
+    exports = {name: PYFUNCTYPE(*types)(code.addresses[name]) for name, types in _EXPORTS.items()}
+    return Library(code.addresses["call"], **exports, code=code)
 
 
 _CALL_NAME = sys.intern("__call__")

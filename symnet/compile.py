@@ -174,8 +174,13 @@ class InterpretedProgram:
         self.timings = {"passes": sum(p.milliseconds for p in report.passes)}
         self.memory = MemoryReport(parameters=sum(p.storage.nbytes for p in parameters.values()))
 
-    def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
-        """Compute the results, then store the updates."""
+    def run(
+        self,
+        arrays: Sequence[np.ndarray],
+        sizes: Mapping[str, int],
+        targets: Sequence[np.ndarray] | None = None,
+    ) -> list[np.ndarray]:
+        """Compute the results, then store the updates, and the results in `targets`."""
         values = dict(zip(self.graph.inputs, arrays, strict=True))
         for node in self.graph.nodes:
             if node.op.name == "parameter":
@@ -186,7 +191,11 @@ class InterpretedProgram:
         for (parameter, _), value in zip(self.graph.updates, stored, strict=True):
             self.parameters[parameter.attrs["name"]].storage[...] = value
         self.memory = replace(self.memory, results=sum(r.nbytes for r in results))
-        return results
+        if targets is None:
+            return results
+        for target, result in zip(targets, results, strict=True):
+            target[...] = result
+        return list(targets)
 
 
 def _structure(outputs: Any) -> Structure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,8 +37,13 @@ class Program(Protocol):
     def binding(self) -> Binding | None:
         """What the native call path needs; None for an interpreted program."""
 
-    def run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
-        """Compute the results and apply the updates, all or nothing."""
+    def run(
+        self,
+        arrays: Sequence[np.ndarray],
+        sizes: Mapping[str, int],
+        targets: Sequence[np.ndarray] | None = None,
+    ) -> list[np.ndarray]:
+        """Compute the results, into `targets` where they are given, and apply the updates: all or nothing."""
 
 
 Builder = Callable[[Sequence[Type], Mapping[str, int]], Program]
@@ -53,6 +57,17 @@ class Function(NativeCallable):
 
     A call with argument types it has not met makes it specialise itself; named dims are free, so
     their sizes do not count as types. Not made directly: see :func:`symnet.compile`.
+
+    Results are new arrays, which share memory with nothing else. One of 64 KiB or more lies in memory that the
+    function uses again when the result, and everything made of it, is gone: its ``.base`` is then an array of
+    bytes instead of None, ``.flags.owndata`` is False and ``.resize`` in place is refused. So much memory is kept
+    as two of the largest calls need, at most 256 MiB, and freed with the function; results outlive it. A result
+    without axes that nothing refers to any more may be given again by a later call; until then a weak reference
+    to it stays alive.
+
+    With ``out=``, arrays in the structure of the outputs, the results are stored there and `out` is returned. An
+    array may overlap inputs and Parameters, but none may overlap another. A call that raises leaves them
+    as they were.
 
     Attributes
     ----------
@@ -101,13 +116,17 @@ class Function(NativeCallable):
 
     def _call_into(self, program: Program, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], out: Any) -> Any:
         targets = self._structure.flatten(out, "out=", "the outputs")
-        for target, node in zip(targets, program.graph.outputs, strict=True):
+        nodes = program.graph.outputs
+        for target, node in zip(targets, nodes, strict=True):
             _check_out(target, node, tuple(evaluate(s, sizes) for s in node.shape))
-        for (k, one), (n, other) in combinations(enumerate(targets), 2):
-            if np.shares_memory(one, other):
-                raise ArgumentError(f"out= has the same memory for results {k} and {n}; expected memory for each")
-        for target, result in zip(targets, program.run(arrays, sizes), strict=True):
-            target[...] = result
+        for k, target in enumerate(targets):
+            for other, node in zip(targets[:k], nodes, strict=False):
+                if _overlap(target, other):
+                    both = f"{_result(node)} and {_result(nodes[k])}"
+                    raise ArgumentError(
+                        f"out= has arrays that overlap, for {both}; expected memory of its own for each"
+                    )
+        program.run(arrays, sizes, targets)
         return out
 
     def _program(
@@ -266,8 +285,23 @@ class Function(NativeCallable):
         )
 
 
+def _result(node: Node) -> str:
+    return f"the result of {node.op.name} (written at {node.graph.origin(node)})"
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays share an element; where that is too hard to tell, whether they could."""
+    if not np.may_share_memory(a, b):
+        return False
+    effort: Any = 10_000  # numpy's types know of no bound but 0 and -1
+    try:
+        return bool(np.shares_memory(a, b, max_work=effort))
+    except np.exceptions.TooHardError:
+        return True
+
+
 def _check_out(target: Any, node: Node, shape: tuple[int, ...]) -> None:
-    result = f"the result of {node.op.name} (written at {node.graph.origin(node)})"
+    result = _result(node)
     if not isinstance(target, np.ndarray):
         raise ArgumentError(f"out= is {type(target).__name__}; expected an array for {result}")
     if target.shape != shape:

@@ -192,7 +192,7 @@ WRITTEN_WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("reflected shift", lambda: 1 >> v(dtype="int64"), TypeError, ">>"),
     ("round", lambda: round(v()), TypeError, "sn.floor"),  # type: ignore[call-overload]
     ("contains", lambda: 3 in v(3), TypeError, "sn.any"),
-    ("near", lambda: np.cumsum(v(3)), TypeError, "np.cumsum is not defined.*np.sum"),
+    ("near", lambda: np.nansum(v(3)), TypeError, "np.nansum is not defined.*np.sum"),
     ("wrt number", lambda: grad(v(), 3), ValueError, "wrt is 3; expected"),
     ("wrt of a dict", lambda: grad(v(), {"a": 3}), ValueError, r"wrt\['a'\] is 3; expected"),
     ("cotangent", lambda: (lambda x: grad(x, x, cotangent="q"))(v()), TypeError, "the cotangent of Variable 'v'"),
@@ -442,7 +442,7 @@ def test_each_result_has_memory_of_its_own(mode: str) -> None:
     f = compile([x, x * 2], mode=mode)
     one, both = np.zeros(4), np.zeros(8)
     for out in ([one, one], [both[:4], both[3:7]]):
-        with pytest.raises(sn.ArgumentError, match="same memory for results 0 and 1"):
+        with pytest.raises(sn.ArgumentError, match="out= has arrays that overlap"):
             f(np.ones(4), out=out)
     assert not one.any() and not both.any()
     f(np.ones(4), out=[both[::2], both[1::2]])

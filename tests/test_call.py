@@ -9,11 +9,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import gc
+import itertools
 import os
 import random
 import subprocess
 import sys
 import threading
+import tracemalloc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import py_object
@@ -24,11 +26,12 @@ import numpy as np
 import pytest
 from llvmlite import binding as llvm
 
+import symnet as sn
 from symnet.codegen import binding as binding_module
-from symnet.codegen import layouts, trampoline
+from symnet.codegen import layouts, pool, trampoline
 from symnet.codegen.call import Binding, InputSpec, NativeCallable, ResultSpec, call_path, run
 from symnet.codegen.jit import shared_lljit
-from symnet.errors import GraphError
+from symnet.errors import ArgumentError, GraphError, IndexOutOfBounds
 
 NATIVE = call_path() == "native"
 native_only = pytest.mark.skipif(not NATIVE, reason="the trampoline is off")
@@ -204,7 +207,7 @@ class Program(NativeCallable):
         given = dict(zip(names, args, strict=False)) | kwargs
         if set(given) != set(names) or len(args) + len(kwargs) != len(names):
             raise TypeError("arguments")
-        if not isinstance(out, np.ndarray | None):
+        if not isinstance(out, np.ndarray | list | tuple | dict | None):
             raise TypeError("out")
         chosen = self._choose([getattr(given[name], "dtype", None) for name in names])
         arrays = [np.array(given[spec.name], spec.dtype, order="C") for spec in chosen.inputs]
@@ -215,6 +218,8 @@ class Program(NativeCallable):
             raise ValueError(f"{outcome.stage} {outcome.status}")
         if out is None:
             return packed(chosen, outcome.results)
+        if not isinstance(out, np.ndarray):
+            raise ValueError("several out")
         (result,) = outcome.results
         if (out.shape, out.dtype, out.flags.writeable) != (result.shape, result.dtype, True):
             raise ValueError("out does not fit")
@@ -578,6 +583,135 @@ def test_out_for_several_results_is_slow() -> None:
     assert f.slow == 1
 
 
+def sums(structure: Any = "list") -> tuple[Program, np.ndarray, np.ndarray]:
+    """A program of two results that was called once, and its arguments: the results are 2.0 and [3, 2]."""
+    f, x, y = Program(pair(structure, ("s", "t") if structure == "dict" else ())), np.ones((2, 3)), np.ones(3)
+    f(x, y)
+    f.slow = 0
+    return f, x, y
+
+
+@native_only
+@pytest.mark.parametrize("structure", ["tuple", "list", "dict"])
+def test_out_for_several_results(structure: Any) -> None:
+    f, x, y = sums(structure)
+    s, t = np.empty(()), np.empty(2, np.int64)
+    outs: list[Any] = [{"s": s, "t": t}, f(x, y)] if structure == "dict" else [[s, t], (s, t)]
+    for out in outs:
+        s[...], t[...] = 0, 0
+        before = [sys.getrefcount(each) for each in (out, s, t)]
+        for _ in range(3):
+            assert f(x, y, out=out) is out
+        assert [sys.getrefcount(each) for each in (out, s, t)] == before
+        total, sizes = out.values() if isinstance(out, dict) else out
+        assert total == 2.0 and list(sizes) == [3, 2]
+    assert f.slow == 0
+
+
+@native_only
+def test_out_for_several_results_that_does_not_fit_is_slow_and_untouched() -> None:
+    s, t = np.zeros(()), np.zeros(2, np.int64)
+    frozen = np.zeros(())
+    frozen.flags.writeable = False
+    memory = np.zeros(3)
+    bad: list[Any] = [[], [s], [s, t, t], [t, s], [s, None], [s, np.zeros(3, np.int64)], [frozen, t], [s, t[::-1]]]
+    bad += [[memory[:1].reshape(()), memory.view(np.int64)[:2]], {"s": s, "t": t}, iter([s, t]), type("L", (list,), {})]
+    f, x, y = sums("list")
+    for out in [*bad, [x[0, 0:1].reshape(()), t]]:
+        with pytest.raises((ValueError, TypeError)):
+            f(x, y, out=out)
+    assert f.slow == len(bad) + 1
+    g, x, y = sums("dict")
+    wrong: list[Any] = [
+        {"t": t, "s": s},
+        {"s": s},
+        {"s": s, "t": t, "u": t},
+        {"s": s, "u": t},
+        {},
+        {1: s, 2: t},
+        [s, t],
+    ]
+    for out in wrong:
+        with pytest.raises((ValueError, TypeError)):
+            g(x, y, out=out)
+    assert g.slow == len(wrong)
+    assert not any(array.any() for array in (s, t, frozen, memory)) and (x == 1).all()
+
+
+def test_a_program_that_may_fail_late_never_sees_the_callers_array() -> None:
+    inputs = InputSpec("A", "float64", ("n",)), InputSpec("B", "float64", ("n",))
+    text, one = PRODUCT.replace("TYPE", "double"), (ResultSpec("float64", 1),)
+    f = ready(bound(text, *inputs, results=one, dims=("n",), frame_size=3, stores_early=True))
+    out, bad = np.full(10, 7.0), A.copy()
+    bad[5] = -1
+    with pytest.raises(ValueError, match="entry 3"):
+        f(bad, B, out=out)
+    assert run(f._bindings[0], [bad, B], [out]).status == 3
+    assert (out == 7).all()
+    assert f(A, B, out=out) is out and f.slow == 2
+    np.testing.assert_array_equal(out, D)
+
+
+def test_run_stores_to_targets_of_any_kind() -> None:
+    binding, memory = product(), np.arange(30.0)
+    outs = [np.empty(10), memory[10:20], memory[::3], misaligned(A), np.empty(10, ">f8"), np.ma.masked_all(10)]
+    for out in outs:
+        outcome = run(binding, [A, B], [out])
+        assert outcome.results[0] is out
+        np.testing.assert_array_equal(np.asarray(out), D)
+    assert not np.ma.getmaskarray(outs[-1]).any()
+    shifted = np.arange(12.0)
+    run(binding, [shifted[:10], B], [shifted[2:]])
+    np.testing.assert_array_equal(shifted, [0, 1, *D])
+    with pytest.raises(GraphError, match="shape"):
+        run(binding, [A, B], [np.empty(3)])
+    np.testing.assert_array_equal(run(binding, [A, B]).results[0], D)
+
+
+X = sn.Variable("x")
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_out_arrays_that_overlap_are_refused(mode: str) -> None:
+    f = sn.compile([X + 1, X * 2], mode=mode)
+    x, memory = np.arange(4.0), np.full(12, 7.0)
+    for first, second in [(memory[:4], memory[:4]), (memory[:4], memory[3:7]), (memory[:8:2], memory[4:8])]:
+        for _ in range(2):
+            with pytest.raises(ArgumentError, match=r"out= has arrays that overlap.*written at test_call"):
+                f(x, out=[first, second])
+    assert (memory == 7).all()
+    f(x, out=[memory[:8:2], memory[1:9:2]])  # between each other, but apart
+    np.testing.assert_array_equal(memory[:8], np.stack([x + 1, x * 2], 1).ravel())
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_out_may_overlap_inputs_and_parameters(mode: str) -> None:
+    w = sn.Parameter(np.arange(4.0), name="w")
+    f = sn.compile({"a": X + w, "b": X * w}, updates={w: w + 1}, mode=mode)
+    for k in range(3):
+        x, b = np.arange(4.0), np.empty(4)
+        f(x, out={"b": b, "a": x})
+        np.testing.assert_array_equal(x, np.arange(4.0) * 2 + k)
+        np.testing.assert_array_equal(b, np.arange(4.0) * (np.arange(4.0) + k))
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_out_of_a_call_that_fails_is_untouched(mode: str) -> None:
+    table, i = sn.Variable("table", ("n",), "float64"), sn.Variable("i", ("m",), "int64")
+    late = i + 1  # a result that the check reads: it is stored first
+    for outputs in ([late, table[late]], [table * 2, table[i + 1]]):
+        f = sn.compile(outputs, mode=mode)
+        t, good, bad = np.arange(5.0), np.array([0, 3]), np.array([0, 9])
+        out = [np.full_like(each, 7) for each in f(table=t, i=good)]
+        for _ in range(3):
+            with pytest.raises(IndexOutOfBounds):
+                f(table=t, i=bad, out=out)
+            assert all((each == 7).all() for each in out)
+        f(table=t, i=good, out=out)
+        for each, expected in zip(out, f(table=t, i=good), strict=True):
+            np.testing.assert_array_equal(each, expected)
+
+
 def test_an_input_named_out_comes_first() -> None:
     inputs = InputSpec("A", "float64", ("n",)), InputSpec("out", "float64", ("n",))
     text = PRODUCT.replace("TYPE", "double")
@@ -585,6 +719,342 @@ def test_an_input_named_out_comes_first() -> None:
     run(f._bindings[0], [A, B])
     if NATIVE:
         np.testing.assert_array_equal(f(A=A, out=B), D)
+
+
+# Results without axes
+# --------------------
+
+
+@native_only
+def test_a_result_without_axes_is_given_again_when_nobody_has_it() -> None:
+    f, x, y = sums()
+    first, second = f(x, y)[0], f(x, y)[0]
+    places = {address(first), address(second)}
+    assert len(places) == 2
+    for k in range(6):
+        x[0, 0] = k
+        del first
+        first = f(x, y)[0]
+        assert address(first) in places and address(first) != address(second)
+        assert (first, second) == (k + 1, 2.0)
+    assert f.slow == 0
+
+
+def test_results_without_axes_that_are_kept_stay() -> None:
+    f, x, y = sums("tuple")
+    kept = []
+    for k in range(100):
+        x[0, 0] = k
+        kept.append(f(x, y)[0])
+        if k % 9 == 4:
+            del kept[k // 2]
+    assert len(set(map(address, kept))) == len(kept)
+    values = [float(each) for each in kept]
+    x[0, 0] = -1
+    for _ in range(5):
+        assert f(x, y)[0] == 0.0
+    assert values == [float(each) for each in kept] == sorted(set(values))
+
+
+def remake(array: np.ndarray) -> None:
+    state: Any = (1, (2,), np.dtype("int32"), False, b"12345678")
+    array.__setstate__(state)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: setattr(r.flags, "writeable", False),
+        lambda r: r.resize((3, 4), refcheck=False),
+        lambda r: np.ndarray.__setattr__(r, "shape", (1, 1)),
+        lambda r: np.ndarray.__setattr__(r, "dtype", np.dtype("int64")),
+        lambda r: np.ndarray.__setattr__(r, "dtype", np.dtype(">f8")),
+        remake,
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_result_that_was_changed_is_not_given_again(change: Any) -> None:
+    f, x, y = sums()
+    for _ in range(3):
+        result = f(x, y)[0]
+        change(result)
+        del result
+        for _ in range(4):
+            again = f(x, y)[0]
+            assert (again.shape, again.dtype, again.flags.carray, again) == ((), np.float64, True, 2.0)
+
+
+def test_a_result_that_is_watched_is_not_given_again() -> None:
+    f, x, y = sums()
+    result = f(x, y)[0]
+    watcher = weakref.ref(result)
+    del result
+    results = [f(x, y)[0] for _ in range(4)]
+    assert all(watcher() is not each for each in results)
+    alive = weakref.ref(results[0])
+    del f, results
+    gc.collect()
+    assert watcher() is None and alive() is None
+
+
+# Large results
+# -------------
+
+N = 20_000  # numbers of a large result
+LARGE, TWOS = np.arange(float(N)), np.full(N, 2.0)
+PRODUCTS = LARGE * TWOS + 1
+
+
+def address(array: np.ndarray) -> int:
+    return int(array.ctypes.data)
+
+
+def ready_for_large() -> Program:
+    f = Program(product())
+    f(LARGE, TWOS)
+    f.slow = 0
+    return f
+
+
+def pool_of(f: Any) -> layouts.Pool:
+    native: layouts.Pool = f._bindings[0]._native.pool.native
+    return native
+
+
+@native_only
+def test_memory_of_large_results_is_used_again() -> None:
+    f = ready_for_large()
+    result = f(LARGE, TWOS)
+    place = address(result)
+    assert place % 64 == 0 and result.flags.carray and not result.flags.owndata
+    assert type(result.base) is np.ndarray and result.base.dtype == np.uint8
+    for _ in range(5):
+        result[:] = np.nan
+        del result
+        result = f(A=LARGE, B=TWOS)
+        assert address(result) == place
+        np.testing.assert_array_equal(result, PRODUCTS)
+    check_native(f)
+    fresh = run(f._bindings[0], [LARGE, TWOS]).results[0]
+    second = address(fresh)
+    assert second != place and type(fresh.base) is np.ndarray
+    del fresh
+    fresh = f(LARGE, TWOS)
+    assert address(fresh) == second
+    check_native(f)
+
+
+@native_only
+def test_results_that_are_kept_are_never_used_again() -> None:
+    f, kept = ready_for_large(), []
+    for k in range(60):
+        kept.append(f(LARGE, np.full(N, float(k))))
+        if k % 7 == 3:
+            del kept[random.Random(k).randrange(len(kept))]
+        assert pool_of(f).held <= pool_of(f).limit <= 2 * 8 * N
+    places = sorted(map(address, kept))
+    assert all(b - a >= 8 * N for a, b in itertools.pairwise(places))
+    factors = [r[1] - 1 for r in kept]
+    assert len(set(factors)) == len(kept)
+    for factor, result in zip(factors, kept, strict=True):
+        np.testing.assert_array_equal(result, LARGE * factor + 1)
+    assert f.slow <= 3
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda r: r[5:10],
+        lambda r: r.reshape(2, -1)[1:, ::3].T,
+        lambda r: r.view(np.recarray),
+        lambda r: r.view(np.int64)[3:],
+        lambda r: np.asarray(memoryview(r))[::-1],
+        lambda r: np.frombuffer(r, np.uint8),
+        lambda r: np.from_dlpack(r),
+        lambda r: np.broadcast_to(r, (2, N)),
+        lambda r: np.ma.array(r, copy=False),
+        lambda r: np.lib.stride_tricks.as_strided(r, (3,), (16,)),
+        lambda r: r.base,
+        lambda r: r.flat,
+        lambda r: next(np.nditer(r, flags=["external_loop"])),
+    ],
+)
+def test_what_is_made_of_a_result_outlives_it(derive: Any) -> None:
+    f = ready_for_large()
+    result = f(LARGE, TWOS)
+    derived = derive(result)
+    before = np.array(derived, copy=True)
+    del result
+    live = [f(LARGE, LARGE) for _ in range(4)]
+    assert len(set(map(address, live))) == 4
+    np.testing.assert_array_equal(np.array(derived), before)
+    del f
+    gc.collect()
+    np.testing.assert_array_equal(np.array(derived), before)
+
+
+@native_only
+def test_the_pool_is_freed_with_the_callable() -> None:
+    f = ready_for_large()
+    result, lost = f(LARGE, TWOS), f(LARGE, TWOS)
+    held, dropped = weakref.ref(result.base), weakref.ref(lost.base)
+    del lost
+    assert dropped() is not None
+    del f
+    gc.collect()
+    assert dropped() is None and held() is not None
+    np.testing.assert_array_equal(result, PRODUCTS)
+    del result
+    assert held() is None
+
+
+@native_only
+def test_only_large_results_are_pooled_and_the_pool_is_bounded() -> None:
+    f = Program(product())
+    least = layouts.POOLED // 8
+    for n in (4, least - 1, least, 3 * least, 100, least, 20 * least, 2 * least, least - 1, 20 * least):
+        for _ in range(3):
+            a = np.arange(float(n))
+            results = f(a, a), f(a, a)
+            for result in results:
+                np.testing.assert_array_equal(result, a * a + 1)
+                assert (result.base is not None) == (n >= least)
+            del result, results
+        assert pool_of(f).held <= pool_of(f).limit
+    assert pool_of(f).limit == 2 * 8 * 20 * least
+    assert pool.is_large(layouts.POOL_LIMIT) and not pool.is_large(layouts.POOL_LIMIT + 1)
+
+
+@native_only
+def test_a_pool_makes_room_for_other_sizes() -> None:
+    f = ready_for_large()
+    f(LARGE, TWOS), f(LARGE, TWOS)
+    kept = [f(LARGE, TWOS) for _ in range(2)]
+    assert pool_of(f).held == pool_of(f).limit
+    short = LARGE[: N // 2]
+    assert f(short[:-1], short[:-1]).base is None  # both blocks are in use
+    del kept
+    place = address(f(LARGE, TWOS))
+    halved = address(f(short, short))
+    assert halved == place  # half of a block at least is used
+    shorter = LARGE[: N // 2 - 1]
+    assert f(shorter, shorter).base.nbytes < 8 * N  # a free block has made room
+    assert pool_of(f).held <= pool_of(f).limit
+
+
+@native_only
+def test_a_failed_check_gives_its_memory_back() -> None:
+    f, bad = ready_for_large(), LARGE.copy()
+    bad[-1] = -1
+    place = address(f(LARGE, TWOS))
+    for _ in range(20):
+        with pytest.raises(ValueError, match="entry 3"):
+            f(bad, TWOS)
+        result = f(LARGE, TWOS)
+        assert address(result) == place
+        np.testing.assert_array_equal(result, PRODUCTS)
+        del result
+    assert pool_of(f).held == 8 * N
+
+
+def test_large_results_of_several_sizes() -> None:
+    f = sn.compile({"twice": X * 2, "sum": X.sum(axis=0), "all": X.sum(), "more": sn.concatenate([X, X])})
+    for rows in (300, 500, 40, 300, 1, 700):
+        previous = None
+        for k in range(4):
+            x = np.arange(rows * 100.0).reshape(rows, 100) + k
+            got = f(x)
+            expected = {"twice": x * 2, "sum": x.sum(0), "all": x.sum(), "more": np.concatenate([x, x])}
+            for name, result in got.items():
+                np.testing.assert_allclose(result, expected[name])
+                assert not any(np.may_share_memory(result, other) for key, other in got.items() if key != name)
+                assert previous is None or not np.may_share_memory(result, previous[name])
+            assert not np.may_share_memory(got["twice"], x)
+            previous = got
+
+
+def test_a_result_given_back_as_an_input_is_left_alone() -> None:
+    f = sn.compile(X * 2 + 1)
+    x, expected = np.ones(N), np.ones(N)
+    for _ in range(20):
+        x, expected = f(x), expected * 2 + 1
+        np.testing.assert_array_equal(x, expected)
+    x = f(f(f(x)))
+    np.testing.assert_array_equal(x, ((expected * 2 + 1) * 2 + 1) * 2 + 1)
+
+
+def test_large_results_in_threads() -> None:
+    f, errors = Program(product()), []
+
+    def hammer(seed: int) -> None:
+        rng, kept = random.Random(seed), []
+        for k in range(300):
+            n = rng.choice([N, N, N // 2, N + 5, 10])
+            a = np.full(n, seed + k + 1.0)
+            args = (list(a), a) if k % 100 == 0 else (a, a)
+            kept.append((f(*args), (seed + k + 1.0) ** 2 + 1))
+            if len(kept) > 3:
+                result, expected = kept.pop(rng.randrange(4))
+                if not (result == expected).all():
+                    errors.append(expected)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as workers:
+            for done in [workers.submit(hammer, 1000 * seed) for seed in range(4)]:
+                done.result()
+    finally:
+        sys.setswitchinterval(interval)
+    assert errors == [] and pool_of(f).held <= pool_of(f).limit
+
+
+def test_large_results_leak_nothing() -> None:
+    f = sn.compile([X * 2, X.sum(), X + 1])
+    x, out = np.ones(N, np.float32), [np.empty(N, np.float32), np.empty((), np.float32), np.empty(N, np.float32)]
+    watched = [x, *out, out, f, x.dtype, None]
+
+    def calls(n: int) -> None:
+        previous = None
+        for k in range(n):
+            previous = (f(x), previous and previous[0][0])
+            if k % 10 == 0:
+                f(x, out=out)
+            if k % 100 == 0:
+                f(list(x[:100])), f(x[: N // 2]), f(x[:-1], out=[out[0][1:], out[1], out[2][:-1]])
+
+    calls(200)
+    gc.collect()
+    before = [sys.getrefcount(each) for each in watched]
+    tracemalloc.start()
+    try:
+        calls(1000)
+        gc.collect()
+        first = tracemalloc.get_traced_memory()[0]
+        calls(10_000)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - first < 20_000
+    finally:
+        tracemalloc.stop()
+    after = [sys.getrefcount(each) for each in watched]
+    assert [a - b for a, b in zip(after, before, strict=True) if abs(a - b) >= 50] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_has_memory_of_its_own() -> None:
+    f = Program(product())
+    n = 1 << 18
+    a = np.arange(float(n))
+    result, arena = f(a, a), f._bindings[0]._native.workspace.arena
+    before, kept = result.copy(), arena.copy()
+    child = os.fork()
+    if child == 0:
+        result[:], arena[:] = -1, 1
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    np.testing.assert_array_equal(result, before)
+    np.testing.assert_array_equal(arena, kept)
 
 
 # Parameters
