@@ -30,7 +30,7 @@ class AccessWriter(IndexWriter):
 
     def depth_of(self, args: Iterable[Scalar]) -> int:
         """The depth of the innermost loop that scalars which were computed depend on."""
-        return max((self.lookup(a).depth for a in args), default=0)
+        return max([self.lookup(a).depth for a in args], default=0)
 
     def load(self, x: Scalar) -> None:
         buffer = self.buffers[x.payload[0]]
@@ -162,11 +162,10 @@ class AccessWriter(IndexWriter):
         while size < lanes:
             low = [k if k // size % 2 == 0 else k - size + lanes for k in range(lanes)]
             high = [k + size if k // size % 2 == 0 else k + lanes for k in range(lanes)]
+            halves = ["<" + ", ".join(f"i32 {k}" for k in places) + ">" for places in (low, high)]
             for a in [k for k in range(lanes) if k // size % 2 == 0]:
                 pair = f"shufflevector {type} {rows[a]}, {type} {rows[a + size]}, <{lanes} x i32> "
-                rows[a], rows[a + size] = (
-                    self.emit(pair + "<" + ", ".join(f"i32 {k}" for k in places) + ">", depth) for places in (low, high)
-                )
+                rows[a], rows[a + size] = (self.emit(pair + half, depth) for half in halves)
             size *= 2
         for k, row in enumerate(rows):
             pointer = self.pointer(target, turn.address + k * turn.step)
@@ -179,7 +178,7 @@ class AccessWriter(IndexWriter):
             return self.memo[key].ref
         element = MEMORY_TYPE[buffer.dtype]
         ref, depth = self.pointers[buffer.name], 0
-        for depth, part in self._by_depth(address):
+        for depth, part in self._analysed(address)[1]:
             step = self.size(part, base=True).ref
             ref = self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {step}", depth)
         constant = constant_part(address)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from symnet.dims import Dim, Size, product
 from symnet.scalar import TRANSCENDENTAL, Scalar, variable
@@ -56,7 +57,11 @@ class Emitter(AccessWriter):
         self.kernel = kernel
         self.variables: dict[str, Value] = {}
         self.words = Words(self)
-        self.calls_functions = _most_transcendentals(kernel.body) > INLINED
+
+    @cached_property
+    def calls_functions(self) -> bool:
+        """Whether some loop body has too many transcendental words to have them in place."""
+        return _most_transcendentals(self.kernel.body) > INLINED
 
     def function(self, name: str) -> str:
         pointers = ", ".join(f"ptr noalias {p}" for p in self.pointers.values())
@@ -160,8 +165,7 @@ class Emitter(AccessWriter):
         return self.emit(f"icmp slt <{lanes} x i64> {place}, {self.splat(stop, 'i64', lanes, depth)}", depth)
 
     def _close(self, loop: Loop) -> None:
-        for key in self.scopes.pop().keys:
-            del self.memo[key]
+        self.forget(self.scopes.pop().keys)
         del self.names[loop.index]
 
     def _after(self, loop: Loop, values: Iterable[Value]) -> None:
@@ -263,8 +267,7 @@ class Emitter(AccessWriter):
         chosen = self.widen(self.value(x.args[1]), x.dtype, lanes).ref
         picked = self.words.word("select", x.dtype, x.dtype, [flags.ref, chosen, usual.ref], lanes, depth)
         # What was computed in this block does not exist behind it.
-        for key in scope.keys[kept:]:
-            del self.memo[key]
+        self.forget(scope.keys[kept:])
         del scope.keys[kept:]
         scope.lines += [f"  br label %{join}", f"{join}:"]
         edges = f"[ {usual.ref}, %{before} ], [ {picked}, %{scope.label} ]"
@@ -286,12 +289,12 @@ class Emitter(AccessWriter):
         if x.op == "const":
             self.remember(x, constant_text(x.payload, x.dtype), 1, 0)
             return
-        depth = self.depth_of(x.args)
         values = [self.lookup(a) for a in x.args]
+        depth = max([v.depth for v in values])
         if x.op == "horizontal":
             self.remember(x, self.words.horizontal(x.payload, x.dtype, values[0], depth), 1, depth)
             return
-        lanes = max(v.lanes for v in values)
+        lanes = max([v.lanes for v in values])
         refs = [self.widen(v, a.dtype, lanes).ref for v, a in zip(values, x.args, strict=True)]
         operand = x.args[-1].dtype if x.op != "select" else x.dtype
         ref = self.words.word(x.op, operand, x.dtype, refs, lanes, depth)

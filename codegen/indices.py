@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from symnet.dims import Dim, Extremum, Quotient, Size
@@ -9,11 +10,22 @@ from symnet.errors import CompileError
 from symnet.scalar import Scalar
 
 from .llvm_text import iota, vector_type
+from .targets import Target
 from .writer import Bound, Value, Writer
+
+Terms = tuple[tuple[tuple[Any, ...], int], ...]
 
 
 class IndexWriter(Writer):
     """Writes sizes. An index may hold scalars (positions that are data): `value` writes them."""
+
+    def __init__(self, dims: Sequence[str], target: Target) -> None:
+        super().__init__(dims, target)
+        self.analysed: dict[Terms, tuple[str, list[tuple[int, Dim]]]] = {}
+
+    def forget(self, keys: Iterable[Any]) -> None:
+        super().forget(keys)
+        self.analysed.clear()
 
     def value(self, root: Scalar) -> Value:
         """Compute a scalar."""
@@ -21,18 +33,36 @@ class IndexWriter(Writer):
 
     def stride(self, address: Size) -> str:
         """How an address moves with the lanes: "uniform", "contiguous" or "scattered"."""
-        if not isinstance(address, Dim):
-            return "uniform"
+        return self._analysed(address)[0]
+
+    def _analysed(self, size: Size) -> tuple[str, list[tuple[int, Dim]]]:
+        """The stride of an index, and its non-constant terms grouped by depth, outermost first.
+
+        Neighbouring places of a tile differ in the constant alone, so this is looked up until a loop ends.
+        """
+        if not isinstance(size, Dim):
+            return "uniform", []
+        terms = size.terms if size.terms[-1][0] else size.terms[:-1]
+        if terms not in self.analysed:
+            self.analysed[terms] = self._stride(terms), self._by_depth(terms)
+        return self.analysed[terms]
+
+    def _stride(self, terms: Terms) -> str:
         found = "uniform"
-        for monomial, coefficient in address.terms:
-            varying = [a for a in monomial if self._atom_lanes(a) > 1]
-            if not varying:
+        for monomial, coefficient in terms:
+            if all([self._atom_lanes(a) == 1 for a in monomial]):
                 continue
             plain = len(monomial) == 1 and isinstance(monomial[0], str) and coefficient == 1
             if not plain or found != "uniform":
                 return "scattered"
             found = "contiguous"
         return found
+
+    def _by_depth(self, terms: Terms) -> list[tuple[int, Dim]]:
+        groups: dict[int, list[Any]] = {}
+        for term in terms:
+            groups.setdefault(max([self._atom_depth(a) for a in term[0]]), []).append(term)
+        return [(depth, Dim(tuple(groups[depth]))) for depth in sorted(groups)]
 
     def _atom_lanes(self, atom: Any) -> int:
         if isinstance(atom, str):
@@ -57,19 +87,8 @@ class IndexWriter(Writer):
 
     def size_depth(self, size: Size) -> int:
         """The depth of the innermost loop an index depends on."""
-        if not isinstance(size, Dim):
-            return 0
-        return max((self._atom_depth(a) for m, _ in size.terms for a in m), default=0)
-
-    def _by_depth(self, size: Size) -> list[tuple[int, Size]]:
-        """The non-constant terms of an index, grouped by depth, outermost first."""
-        groups: dict[int, Size] = {}
-        if isinstance(size, Dim):
-            for monomial, coefficient in size.terms:
-                if monomial:
-                    depth = max(map(self._atom_depth, monomial))
-                    groups[depth] = groups.get(depth, 0) + Dim(((monomial, coefficient),))
-        return sorted(groups.items(), key=lambda item: item[0])
+        groups = self._analysed(size)[1]
+        return groups[-1][0] if groups else 0
 
     def size(self, size: Size, base: bool = False) -> Value:
         """An index as an i64; with `base`, a vector index counts as its first lane."""
@@ -80,8 +99,7 @@ class IndexWriter(Writer):
             return self.memo[key]
         total: Value | None = None
         depth = 0
-        for depth, part in self._by_depth(size):
-            assert isinstance(part, Dim)
+        for depth, part in self._analysed(size)[1]:
             for monomial, coefficient in part.terms:
                 term = self._term(monomial, coefficient, base, depth)
                 total = term if total is None else self._integer("add", total, term, depth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any
 
 from symnet.scalar import BITS, FLOATS
@@ -30,11 +31,13 @@ def constant_text(value: Any, dtype: str) -> str:
     return "0x" + struct.pack(">d", value).hex().upper()
 
 
+@lru_cache(maxsize=1024)
 def splat_text(element: str, text: str, lanes: int) -> str:
     """A constant in every lane."""
     return text if lanes == 1 else "<" + ", ".join([f"{element} {text}"] * lanes) + ">"
 
 
+@lru_cache(maxsize=64)
 def iota(lanes: int) -> str:
     """The vector 0, 1, 2, ..."""
     return "<" + ", ".join(f"i64 {k}" for k in range(lanes)) + ">"

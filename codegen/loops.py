@@ -17,12 +17,12 @@ read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from symnet import scalar as s
-from symnet.dims import Dim, Extremum, Quotient, Size, names, substitute
+from symnet.dims import Size, names, substitute
 from symnet.errors import GraphError
 from symnet.scalar import Scalar
 
@@ -169,67 +169,52 @@ def _text(body: Sequence[Statement], indent: str) -> Iterator[str]:
         yield from _text(loop.body, indent + "  ")
 
 
-def scalars_in(size: Size) -> Iterator[Scalar]:
-    """The scalar expressions that occur as atoms of an index."""
-    if isinstance(size, Dim):
-        for monomial, _ in size.terms:
-            for atom in monomial:
-                if isinstance(atom, Scalar):
-                    yield atom
-                elif isinstance(atom, Quotient):
-                    yield from scalars_in(atom.numerator)
-                    yield from scalars_in(atom.denominator)
-                elif isinstance(atom, Extremum):
-                    yield from scalars_in(atom.a)
-                    yield from scalars_in(atom.b)
+def postorder(roots: Sequence[Scalar], known: Iterable[Scalar] = ()) -> list[Scalar]:
+    """Every scalar below the roots once, operands first, without what is known already or below that.
 
-
-def children(x: Scalar) -> tuple[Scalar, ...]:
-    """Everything a scalar is computed from: arguments, and scalars inside its indices."""
-    if x.op == "load":
-        return (*x.args, *(c for size in x.payload[1] for c in scalars_in(size)))
-    if x.op == "index":
-        return tuple(scalars_in(x.payload))
-    return x.args
-
-
-def postorder(roots: Sequence[Scalar]) -> list[Scalar]:
-    """Every scalar below the roots once, operands first. No recursion: expressions are deep."""
-    done: set[Scalar] = set()
+    No recursion: expressions are deep.
+    """
+    done = set(known)
     order: list[Scalar] = []
-    stack = [(r, False) for r in reversed(roots)]
+    stack = list(reversed(roots))
     while stack:
-        x, ready = stack.pop()
-        if x in done:
+        x = stack[-1]
+        waiting = [] if x in done else [c for c in x.children if c not in done]
+        if waiting:
+            stack += waiting
             continue
-        if ready:
+        stack.pop()
+        if x not in done:
             done.add(x)
             order.append(x)
-        else:
-            stack.append((x, True))
-            stack.extend((c, False) for c in children(x) if c not in done)
     return order
 
 
 def replace(roots: Sequence[Scalar], indices: Mapping[Any, Size], values: Mapping[Scalar, Scalar]) -> list[Scalar]:
     """The roots with index names replaced by sizes and whole scalars replaced by scalars."""
-    image: dict[Scalar, Scalar] = {}
-    for x in postorder(roots):
-        image[x] = values[x] if x in values else _rebuilt(x, indices, image)
+    return rebuilt(postorder(roots, values), roots, indices, values)
+
+
+def rebuilt(
+    order: Sequence[Scalar], roots: Sequence[Scalar], indices: Mapping[Any, Size], values: Mapping[Scalar, Scalar]
+) -> list[Scalar]:
+    """As `replace`, for roots whose :func:`postorder` behind `values` is known."""
+    image = dict(values)
+    for x in order:
+        image[x] = _rebuilt(x, indices, image)
     return [image[r] for r in roots]
 
 
 def _rebuilt(x: Scalar, indices: Mapping[Any, Size], image: Mapping[Scalar, Scalar]) -> Scalar:
-    args = tuple(image[a] for a in x.args)
-    payload = x.payload
-    if x.op in ("load", "index"):
-        inner = [c for size in (payload[1] if x.op == "load" else (payload,)) for c in scalars_in(size)]
-        table: dict[Any, Size] = dict(indices)
-        table.update((c, s.as_size(image[c])) for c in inner if image[c] is not c)
-        if x.op == "index":
-            return s.index(substitute(payload, table))
-        payload = (payload[0], tuple(substitute(size, table) for size in payload[1]))
-    return s.make(x.op, args, x.dtype, payload)
+    args = tuple([image[a] for a in x.args])
+    if x.op not in ("load", "index"):
+        return x if args == x.args else s.make(x.op, args, x.dtype, x.payload)
+    inside = x.children[len(args) :]
+    table = {**indices, **{c: s.as_size(image[c]) for c in inside}} if inside else indices
+    if x.op == "index":
+        return s.index(substitute(x.payload, table))
+    buffer, sizes = x.payload
+    return s.make("load", args, x.dtype, (buffer, tuple([substitute(size, table) for size in sizes])))
 
 
 def check(kernel: Kernel) -> None:
@@ -244,42 +229,55 @@ def check(kernel: Kernel) -> None:
 
 
 def _check_body(body: Sequence[Statement], buffers: set[str], indices: set[str], variables: set[str]) -> None:
+    values: list[Scalar] = []
+    sizes: list[Size] = []
     for statement in body:
-        if isinstance(statement, Store):
+        if isinstance(statement, Loop):
+            # What stands before a loop cannot read what it carries.
+            _check_scalars(values, sizes, buffers, indices, variables)
+            values, sizes = [], []
+            _check_loop(statement, buffers, indices, variables)
+            variables |= {c.name for c in statement.carries}
+        elif isinstance(statement, Store):
             if statement.buffer not in buffers:
                 raise GraphError(f"store to the unknown buffer {statement.buffer}")
-            _check_scalars([statement.value, s.index(statement.address)], buffers, indices, variables)
-            continue
-        if isinstance(statement, Turn):
+            values.append(statement.value)
+            sizes.append(statement.address)
+        else:
             if not {statement.buffer, statement.source} <= buffers:
                 raise GraphError(f"a turn between unknown buffers {statement.source} and {statement.buffer}")
-            sizes = [statement.address, *statement.rows, statement.below]
-            _check_scalars([s.index(size) for size in sizes], buffers, indices, variables)
-            continue
-        loop = statement
-        inner = {c.name for c in loop.carries}
-        if loop.index in indices or inner & variables:
-            raise GraphError(f"the loop over {loop.index} binds a name twice")
-        within = variables | inner
-        for carry in loop.carries:
-            _check_scalars([carry.first], buffers, indices, variables)
-        _check_body(loop.body, buffers, indices | {loop.index}, within)
-        for carry in loop.carries:
-            if carry.next is None:
-                raise GraphError(f"the carry {carry.name} of the loop over {loop.index} is never set")
-            _check_scalars([carry.next], buffers, indices | {loop.index}, within)
-        variables |= inner
+            sizes += [statement.address, *statement.rows, statement.below]
+    _check_scalars(values, sizes, buffers, indices, variables)
 
 
-def _check_scalars(roots: Sequence[Scalar], buffers: set[str], indices: set[str], variables: set[str]) -> None:
-    for x in postorder(roots):
+def _check_loop(loop: Loop, buffers: set[str], indices: set[str], variables: set[str]) -> None:
+    inner = {c.name for c in loop.carries}
+    if loop.index in indices or inner & variables:
+        raise GraphError(f"the loop over {loop.index} binds a name twice")
+    within = variables | inner
+    _check_scalars([c.first for c in loop.carries], [], buffers, indices, variables)
+    _check_body(loop.body, buffers, indices | {loop.index}, within)
+    nexts = [c.next for c in loop.carries if c.next is not None]
+    if len(nexts) < len(loop.carries):
+        raise GraphError(f"a carry of the loop over {loop.index} is never set")
+    _check_scalars(nexts, [], buffers, indices | {loop.index}, within)
+
+
+def _check_scalars(
+    values: Sequence[Scalar], sizes: Sequence[Size], buffers: set[str], indices: set[str], variables: set[str]
+) -> None:
+    every = list(sizes)
+    for x in postorder([*values, *(inner for size in sizes for inner in s.scalars_in(size))]):
         if x.op == "variable" and x.payload not in variables:
             raise GraphError(f"the variable {x.payload} is read outside its loop")
         if x.op == "fold":
             raise GraphError("a fold is left in the loop IR")
-        sizes = x.payload[1] if x.op == "load" else (x.payload,) if x.op == "index" else ()
-        if x.op == "load" and x.payload[0] not in buffers:
-            raise GraphError(f"load from the unknown buffer {x.payload[0]}")
-        unbound = {n for size in sizes for n in names(size)} - indices
-        if unbound:
-            raise GraphError(f"unbound names {sorted(unbound)} in {x!r}")
+        if x.op == "load":
+            if x.payload[0] not in buffers:
+                raise GraphError(f"load from the unknown buffer {x.payload[0]}")
+            every += x.payload[1]
+        elif x.op == "index":
+            every.append(x.payload)
+    for size in every:
+        if not indices.issuperset(names(size)):
+            raise GraphError(f"unbound names {sorted({*names(size)} - indices)} in the index {size}")

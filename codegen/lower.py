@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from symnet import scalar as s
 from symnet.dims import Dim, Size, names, product, substitute
-from symnet.scalar import FLOATS, Scalar
+from symnet.scalar import FLOATS, Scalar, scalars_in
 
 from .folds import folds_in
-from .loops import Buffer, Kernel, Loop, Output, Statement, Store, postorder, replace, scalars_in
+from .loops import Buffer, Kernel, Loop, Output, Statement, Store, postorder, replace
 from .reuse import kept_values
 from .schedule import Axes, Schedule, choose, for_sweep, stride
 from .strips import Strips

@@ -1,28 +1,30 @@
 """The arena: one block of memory for all temporaries, places shared by those that do not live at once.
 
 Offsets are formulas of the dims, as the sizes are, and hold for every value of the dims: a buffer is
-put at the lowest end of another one where it provably meets none that is in use at the same time
-(greedy by size: Pisarchyk & Lee, Efficient memory management for deep neural net inference, 2020);
-where nothing can be proved it goes on top. Several orders are tried at representative sizes, and the
-smallest arena is kept. Very many buffers first share slots, those of one size, by a scan over time.
+put into the lowest gap, between those in use at the same time, that is certainly wide enough, else on
+top of them (greedy by size: Pisarchyk & Lee, Efficient memory management for deep neural net inference,
+2020). Several orders are tried, and the arena is kept that is smallest at representative sizes. Very
+many buffers first share slots, those of one size, by a scan over time.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
+from operator import add, le
 
-from symnet.dims import Size, at_most, evaluate, names, product
+from symnet.dims import Size, evaluate, product, split
 from symnet.scalar import BITS
 
 from .plan import LoopStep, Plan, Step, Window
+from .ruler import ALIGNMENT, REPRESENTATIVE, Ruler, Vector, join, meet
 
-ALIGNMENT = 64
-# What an open size is taken to be when orders are compared.
-REPRESENTATIVE = (64, 1000)
-# With more places than this one order is tried: comparing them takes time that grows with the square.
+# With more buffers than this two orders are tried, and with more than that none: the time grows with the square.
 COMPARED = 128
+PLACED = 256
 
 
 @dataclass
@@ -31,21 +33,34 @@ class Place:
 
     Attributes
     ----------
-    size : size
-        Bytes, a multiple of ALIGNMENT.
-    lives : list of (int, int)
-        First and last step of each buffer that lies here.
-    offset : size
-        Bytes from the start of the arena.
+    buffers : list of str
+        What lies here, one after the other.
+    bytes, offset, end : Vector
+    size, low, high : int
+        The same as numbers, at the first representative size.
+    busy : int
+        Bit k is set where it is in use at step k.
     """
 
-    size: Size
-    lives: list[tuple[int, int]]
-    offset: Size = 0
+    buffers: list[str]
+    bytes: Vector
+    size: int
+    busy: int
+    offset: Vector = ()
+    end: Vector = ()
+    low: int = 0
+    high: int = 0
 
-    def meets(self, other: Place) -> bool:
-        """Whether the two are in use at the same time."""
-        return any(a <= d and c <= b for a, b in self.lives for c, d in other.lives)
+    @property
+    def duration(self) -> int:
+        """The steps from the first use to the last."""
+        return self.busy.bit_length() - (self.busy & -self.busy).bit_length() + 1
+
+    def put(self, offset: Vector, ruler: Ruler) -> None:
+        """Give it an offset."""
+        self.offset, self.end = offset, tuple(map(add, offset, self.bytes))
+        self.low = ruler.number(offset)
+        self.high = self.low + self.size
 
 
 @dataclass(frozen=True)
@@ -114,103 +129,137 @@ def _uses(
 
 def arrange(lives: Mapping[str, tuple[Size, int, int]]) -> Arena:
     """The smallest arena found for buffers of these bytes, first and last steps."""
+    ruler = Ruler(dict.fromkeys(size for size, _, _ in lives.values()))
+    probes = range(len(REPRESENTATIVE))
+    bound = _score([_busiest((ruler.number(ruler.vector(s), k), a, b) for s, a, b in lives.values()) for k in probes])
+    best: Sequence[Place] = []
+    least = float("inf")
+    for places in _attempts(lives, ruler):
+        score = _score([max((ruler.number(p.end, k) for p in places), default=0) for k in probes])
+        if score < least:
+            best, least = places, score
+        if least <= bound:
+            break
+    return _arena(best, ruler)
+
+
+def _attempts(lives: Mapping[str, tuple[Size, int, int]], ruler: Ruler) -> Iterator[Sequence[Place]]:
+    """Places with offsets, found in several ways."""
+    slots = _slots(lives, ruler)
+    places = [_place([name], size, _steps(first, last), ruler) for name, (size, first, last) in lives.items()]
+    orders: Iterator[list[Place]] = chain(_orders(places), _orders(slots))
     if len(lives) > COMPARED:
-        return _stacked(_slots(lives))
-    dims = {n for size, _, _ in lives.values() for n in names(size)}
-    buffers = [([name], Place(size, [(a, b)])) for name, (size, a, b) in lives.items()]
-    arenas = [_placed(order) for items in (buffers, _slots(lives)) for order in _orders(items)]
-    return min(arenas, key=lambda arena: sum(arena.bytes(dict.fromkeys(dims, n)) / n for n in REPRESENTATIVE))
+        yield _stacked(slots, ruler)
+        orders = islice(orders, 2 if len(lives) <= PLACED else 0)
+    for order in orders:
+        yield _placed(order, ruler)
 
 
-Named = tuple[list[str], Place]
+def _score(numbers: Sequence[int]) -> float:
+    """How large an arena is that has these bytes at the representative sizes."""
+    return sum(number / size for number, size in zip(numbers, REPRESENTATIVE, strict=True))
 
 
-def _slots(lives: Mapping[str, tuple[Size, int, int]]) -> list[Named]:
+def _place(buffers: list[str], size: Size, busy: int, ruler: Ruler) -> Place:
+    vector = ruler.vector(size)
+    return Place(buffers, vector, ruler.number(vector), busy)
+
+
+def _steps(first: int, last: int) -> int:
+    """The steps from the first to the last one, as bits."""
+    return (1 << last + 1) - (1 << first)
+
+
+def _slots(lives: Mapping[str, tuple[Size, int, int]], ruler: Ruler) -> list[Place]:
     """Buffers of one size, one after the other in the same slots."""
-    slots: list[Named] = []
-    free: dict[Size, list[int]] = {}
-    busy: list[tuple[int, int]] = []
+    slots: list[Place] = []
+    free: dict[Vector, list[int]] = {}
+    used: list[tuple[int, int]] = []
     for name, (size, first, last) in lives.items():
-        while busy and busy[0][0] < first:
-            _, done = heapq.heappop(busy)
-            free.setdefault(slots[done][1].size, []).append(done)
-        if not free.get(size):
-            slots.append(([], Place(size, [])))
-            free[size] = [len(slots) - 1]
-        slot = free[size].pop()
-        slots[slot][0].append(name)
-        slots[slot][1].lives.append((first, last))
-        heapq.heappush(busy, (last, slot))
+        while used and used[0][0] < first:
+            _, done = heapq.heappop(used)
+            free.setdefault(slots[done].bytes, []).append(done)
+        slot = _place([], size, 0, ruler)
+        waiting = free.get(slot.bytes)
+        index = waiting.pop() if waiting else len(slots)
+        if index == len(slots):
+            slots.append(slot)
+        slots[index].buffers.append(name)
+        slots[index].busy |= _steps(first, last)
+        heapq.heappush(used, (last, index))
     return slots
 
 
-def _orders(items: Sequence[Named]) -> list[list[Named]]:
-    def size(item: Named) -> int:
-        found = item[1].size
-        return evaluate(found, dict.fromkeys(names(found), REPRESENTATIVE[0]))
+def _orders(items: Sequence[Place]) -> Iterator[list[Place]]:
+    """Copies in the orders in which places are given: as they stand, which is by time, and largest first."""
+    keys: list[Callable[[Place], int]] = [
+        lambda place: 0,
+        lambda place: place.duration,
+        lambda place: place.size,
+        lambda place: place.size * place.duration,
+    ]
+    for key in keys:
+        yield [replace(place) for place in sorted(items, key=key, reverse=True)]
 
-    def duration(item: Named) -> int:
-        return item[1].lives[-1][1] - item[1].lives[0][0] + 1
 
-    keys: list[Callable[[Named], int]] = [size, duration, lambda item: size(item) * duration(item)]
-    orders = [items, *(sorted(items, key=key, reverse=True) for key in keys)]
-    return [[(buffers, replace(place)) for buffers, place in order] for order in orders]
-
-
-def _placed(items: Sequence[Named]) -> Arena:
+def _placed(items: Sequence[Place], ruler: Ruler) -> Sequence[Place]:
+    """The places with offsets, given in this order."""
     done: list[Place] = []
-    top: Size = 0
-    for _, place in items:
-        neighbours = [p for p in done if p.meets(place)]
-        place.offset = _lowest(place, neighbours, top)
-        end = place.offset + place.size
-        if not at_most(end, top):
-            # On top of both, whichever is higher.
-            top = end if at_most(top, end) else top + place.size
-        done.append(place)
-    return _arena(items)
+    for place in items:
+        place.put(_lowest(place, [p for p in done if p.busy & place.busy], ruler), ruler)
+        insort(done, place, key=lambda p: p.low)
+    return items
 
 
-def _lowest(place: Place, neighbours: Sequence[Place], top: Size) -> Size:
-    """The lowest offset at which a place certainly meets none of the neighbours."""
-    candidates: list[Size] = [0, *dict.fromkeys(n.offset + n.size for n in neighbours)]
-    candidates.sort(key=lambda c: evaluate(c, dict.fromkeys(names(c), REPRESENTATIVE[0])))
-    for offset in candidates:
-        end = offset + place.size
-        if all(at_most(n.offset + n.size, offset) or at_most(end, n.offset) for n in neighbours):
-            return offset
-    return top
+def _lowest(place: Place, neighbours: Sequence[Place], ruler: Ruler) -> Vector:
+    """The lowest offset at which a place certainly meets none of the neighbours, which stand in order of theirs."""
+    free = 0
+    for k, neighbour in enumerate(neighbours):
+        # Numbers first: most gaps are too narrow for the representative size already.
+        if free + place.size <= neighbour.low:
+            offset = join([ruler.zero, *(n.end for n in neighbours[:k])])
+            end = map(add, offset, place.bytes)
+            if all(map(le, end, meet(n.offset for n in neighbours[k:]))):
+                return offset
+        free = max(free, neighbour.high)
+    return join([ruler.zero, *(n.end for n in neighbours)])
 
 
-def _stacked(items: Sequence[Named]) -> Arena:
+def _stacked(items: Sequence[Place], ruler: Ruler) -> Sequence[Place]:
     """One on top of the other: slots are in use for most of the program."""
-    top: Size = 0
-    for _, place in items:
-        place.offset = top
-        top = top + place.size
-    return Arena({name: place.offset for buffers, place in items for name in buffers}, [top])
+    top = ruler.zero
+    for place in items:
+        place.put(top, ruler)
+        top = place.end
+    return items
 
 
-def _arena(items: Sequence[Named]) -> Arena:
-    ends: list[Size] = []
-    for end in {place.offset + place.size for _, place in items}:
-        if not any(at_most(end, other) for other in ends):
-            ends = [*(e for e in ends if not at_most(e, end)), end]
-    return Arena({name: place.offset for buffers, place in items for name in buffers}, ends)
+def _arena(items: Sequence[Place], ruler: Ruler) -> Arena:
+    formulas = {vector: ruler.size(vector) for vector in dict.fromkeys(place.offset for place in items)}
+    ends: list[Vector] = []
+    # Whatever is certainly no smaller than another one is no smaller as a number.
+    for end in sorted({place.end for place in items}, key=ruler.number, reverse=True):
+        if not any(all(map(le, end, other)) for other in ends):
+            ends.append(end)
+    offsets = {name: formulas[place.offset] for place in items for name in place.buffers}
+    return Arena(offsets, list(map(ruler.size, ends)))
 
 
 def _bytes(shape: Sequence[Size], dtype: str) -> Size:
     """The bytes of an array, rounded up to whole cache lines."""
-    size = product(shape) * max(BITS[dtype] // 8, 1)
-    return (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+    whole, rest = split(product(shape) * max(BITS[dtype] // 8, 1), ALIGNMENT)
+    return whole + (rest + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
 def lower_bound(lives: Mapping[str, tuple[Size, int, int]], sizes: Mapping[str, int]) -> int:
     """The most bytes in use at one step: no arena can be smaller."""
     numbers = {size: evaluate(size, sizes) for size in {size for size, _, _ in lives.values()}}
+    return _busiest((numbers[size], first, last) for size, first, last in lives.values())
+
+
+def _busiest(lives: Iterable[tuple[int, int, int]]) -> int:
     change: dict[int, int] = {}
-    for size, first, last in lives.values():
-        number = numbers[size]
+    for number, first, last in lives:
         change[first] = change.get(first, 0) + number
         change[last + 1] = change.get(last + 1, 0) - number
     now, most = 0, 0

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from symnet.dims import Dim, Size, names
-from symnet.scalar import BITS, TRANSCENDENTAL, Scalar
+from symnet.scalar import BITS, TRANSCENDENTAL, Scalar, scalars_in
 
-from .loops import postorder, scalars_in
+from .loops import postorder
 from .targets import Target
 
 Axes = Sequence[tuple[str, Size]]

@@ -10,7 +10,7 @@ from symnet.dims import Dim, Size, substitute
 from symnet.scalar import Scalar
 
 from .folds import Instance, folds_in
-from .loops import Carry, Loop, Output, Statement, Store, replace
+from .loops import Carry, Loop, Output, Statement, Store, postorder, rebuilt, replace
 from .schedule import Axes, Schedule
 
 
@@ -74,8 +74,9 @@ class Tiling:
         for axes, folds in by_axes.items():
             statements += self._fold_loops(axes, folds, spots, found)
         for output in outputs:
+            order = postorder([output.value], found[0])
             for spot, known in zip(spots, found, strict=True):
-                (value,) = replace([output.value], spot, known)
+                (value,) = rebuilt(order, [output.value], spot, known)
                 statements.append(Store(output.buffer.name, substitute(output.address, spot), value))
         return statements
 
@@ -86,12 +87,13 @@ class Tiling:
         indices = {name: self.name(name) for name, _ in axes}
         inner = {name: Dim.named(index) for name, index in indices.items()}
         instances: dict[tuple[str, Scalar], Instance] = {}
+        place = s.index(inner[axes[-1][0]])
         for fold in folds:
+            order = postorder(fold.args)
             for spot, known in zip(spots, found, strict=True):
-                (body,) = replace([fold.args[0]], {**spot, **inner}, {})
+                (body,) = rebuilt(order, fold.args, {**spot, **inner}, {})
                 key = (fold.payload.kind, body)
                 if key not in instances:
-                    place = s.index(inner[axes[-1][0]])
                     instances[key] = Instance(fold.payload.kind, body, place)
                 known[fold] = s.variable(self._result(instances[key]), fold.dtype)
         loops = self._nest([(indices[n], size) for n, size in axes], list(instances.values()), None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from symnet.errors import CompileError
 
@@ -12,8 +12,7 @@ from .llvm_text import LLVM_TYPE, splat_text, vector_type
 from .targets import Target
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """An SSA value: its name (or a constant's text), its lanes, the depth of the loop it is made in."""
 
     ref: str
@@ -33,8 +32,7 @@ class Scope:
     keys: list[Any] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(NamedTuple):
     """A loop index or a dim: the SSA name of its (first lane's) value, its depth, its lanes."""
 
     ref: str
@@ -77,6 +75,11 @@ class Writer:
         value = self.memo[key] = Value(ref, lanes, depth)
         self.scopes[depth].keys.append(key)
         return value
+
+    def forget(self, keys: Iterable[Any]) -> None:
+        """Drop what was computed where it does not exist any more."""
+        for key in keys:
+            del self.memo[key]
 
     def widen(self, value: Value, dtype: str, lanes: int) -> Value:
         """The value with so many lanes, the same in each where it had one."""

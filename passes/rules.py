@@ -84,6 +84,8 @@ class Rule:
         "exact": bit for bit, the sign of zero included. A number: error in ulp on ordinary values.
     nan_safe : bool
         NaN and infinities come out as before.
+    operand_ops : frozenset of Op
+        Those that the operands must have among theirs, whatever stands below them.
 
     Raises
     ------
@@ -98,9 +100,9 @@ class Rule:
     exactness: str | float = "exact"
     nan_safe: bool = True
     pattern: Pattern = field(init=False, repr=False)
+    operand_ops: frozenset[Op] = field(init=False, repr=False)
     _right_names: tuple[str, ...] = field(init=False, repr=False)
     _condition_names: tuple[str, ...] = field(init=False, repr=False)
-    _operand_ops: frozenset[Op] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         names = _parameters(self.left)
@@ -120,14 +122,12 @@ class Rule:
             raise ValueError(f"rule {self.name}: exactness is {self.exactness!r}; expected 'exact' or a bound in ulp")
         object.__setattr__(self, "pattern", pattern)
         operands = [CONSTANT if not isinstance(p, Pattern) else p.op for p in pattern.inputs]
-        object.__setattr__(self, "_operand_ops", frozenset(op for op in operands if op is not None))
+        object.__setattr__(self, "operand_ops", frozenset(op for op in operands if op is not None))
         object.__setattr__(self, "_right_names", _parameters(self.right))
         object.__setattr__(self, "_condition_names", _parameters(self.condition))
 
     def attempt(self, op: Op, inputs: tuple[Node, ...], attrs: Attrs) -> Iterator[Bindings]:
         """Every way in which the rule fits ``op(inputs, attrs)``."""
-        if not self._operand_ops <= {i.op for i in inputs}:
-            return
         for found in _match_call(self.pattern, op, inputs, attrs, {}):
             if self.condition(*(found[n] for n in self._condition_names)):
                 yield found
@@ -244,7 +244,10 @@ class RuleSet:
     def _step(
         self, graph: Graph, op: Op, inputs: tuple[Node, ...], attrs: Attrs, type: Type, origin: Origin
     ) -> tuple[Rule, Node] | None:
+        ops = {i.op for i in inputs}
         for rule in self._by_op.get(op, ()):
+            if not rule.operand_ops <= ops:
+                continue
             for found in rule.attempt(op, inputs, attrs):
                 met = [graph.origin(n) for n in found.get(MET, ())]
                 with graph.writing(origin, *met):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Union
 
 import numpy as np
@@ -95,7 +96,7 @@ class Dim:
             return _combine(-self, other, 1)
         return other - self.as_value() if isinstance(other, _NUMBERS) else NotImplemented
 
-    def __neg__(self) -> Size:
+    def __neg__(self) -> Dim:
         return Dim(tuple((m, -c) for m, c in self.terms))
 
     # ndarray * dim is answered here, not by an array of objects.
@@ -171,21 +172,34 @@ def _canonical(terms: dict[Monomial, int]) -> Size:
         return 0
     if len(kept) == 1:
         return kept[0][1] if kept[0][0] == () else Dim(tuple(kept))
-    kept.sort(key=lambda term: (term[0] == (), [str(a) for a in term[0]]))
+    kept.sort(key=lambda term: _rank(term[0]))
     return Dim(tuple(kept))
+
+
+@lru_cache(maxsize=4096)
+def _rank(monomial: Monomial) -> tuple[bool, tuple[str, ...]]:
+    return monomial == (), tuple(map(str, monomial))
 
 
 def _as_terms(size: Size) -> dict[Monomial, int]:
     return dict(size.terms) if isinstance(size, Dim) else {(): size} if size else {}
 
 
-def _combine(a: Size, b: Size, sign: int) -> Size:
-    if isinstance(b, int) and b == 0:
-        return a
-    terms = _as_terms(a)
-    for monomial, coefficient in _as_terms(b).items():
+def _combine(a: Dim, b: Size, sign: int) -> Size:
+    if isinstance(b, int):
+        return _shifted(a, sign * b)
+    terms = dict(a.terms)
+    for monomial, coefficient in b.terms:
         terms[monomial] = terms.get(monomial, 0) + sign * coefficient
     return _canonical(terms)
+
+
+def _shifted(a: Dim, number: int) -> Dim:
+    """The sum with a number, which is the last term."""
+    has_constant = a.terms[-1][0] == ()
+    terms = a.terms[:-1] if has_constant else a.terms
+    total = number + (a.terms[-1][1] if has_constant else 0)
+    return Dim((*terms, ((), total)) if total else terms)
 
 
 def _exact_quotient(numerator: Dim, denominator: Size) -> Size | None:
@@ -232,6 +246,16 @@ def floordiv(a: Size, b: Size) -> Size:
         rest = _exact_quotient(a - constant, b)
         exact = None if rest is None else rest + constant // b
     return exact if exact is not None else Dim.named(Quotient(a, b))
+
+
+def split(size: Size, divisor: int) -> tuple[Size, Size]:
+    """A size as the sum of a multiple of `divisor` and a rest, of coefficients that are smaller.
+
+    >>> split(Dim.named("n") * 100 + 70, 64)
+    (64*n + 64, 36*n + 6)
+    """
+    rest = _canonical({m: c % divisor for m, c in _as_terms(size).items()})
+    return size - rest, rest
 
 
 def minimum(a: Size, b: Size) -> Size:
@@ -287,16 +311,24 @@ def at_most(a: Size, b: Size) -> bool:
 
 
 def _larger_quotient(monomial: Monomial, coefficient: int, terms: Mapping[Monomial, int]) -> Monomial | None:
-    """A term that outweighs `coefficient` times a quotient: of the same divisor, with a numerator no smaller."""
+    """A term that outweighs `coefficient` times a quotient: one of the same divisor, with a numerator no smaller."""
     if len(monomial) != 1 or not isinstance(monomial[0], Quotient):
         return None
     small = monomial[0]
     for candidate, weight in terms.items():
-        if weight >= coefficient and len(candidate) == 1 and isinstance(candidate[0], Quotient):
-            large = candidate[0]
-            if large.denominator == small.denominator and _never_negative(large.numerator - small.numerator):
+        if weight >= coefficient:
+            numerator = _numerator(candidate, small.denominator)
+            if numerator is not None and _never_negative(numerator - small.numerator):
                 return candidate
     return None
+
+
+def _numerator(monomial: Monomial, denominator: Size) -> Size | None:
+    """The largest numerator of which `monomial` is the quotient."""
+    if len(monomial) == 1 and isinstance(monomial[0], Quotient):
+        return monomial[0].numerator if monomial[0].denominator == denominator else None
+    whole = isinstance(denominator, int) and denominator > 0
+    return _canonical({monomial: 1}) * denominator + denominator - 1 if whole else None
 
 
 def _atom_never_negative(atom: Hashable) -> bool:
@@ -356,13 +388,15 @@ def substitute(size: Size, values: Mapping[Any, Size]) -> Size:
     """
     if not isinstance(size, Dim):
         return size
-    total: Size = 0
+    total: dict[Monomial, int] = {}
     for monomial, coefficient in size.terms:
-        term: Size = coefficient
-        for atom in monomial:
-            term = term * _substitute_atom(atom, values)
-        total = total + term
-    return total
+        if all([type(atom) is str and atom not in values for atom in monomial]):
+            total[monomial] = total.get(monomial, 0) + coefficient
+            continue
+        factor = product([_substitute_atom(atom, values) for atom in monomial])
+        for m, c in factor.terms if isinstance(factor, Dim) else (((), factor),):
+            total[m] = total.get(m, 0) + c * coefficient
+    return _canonical(total)
 
 
 def _substitute_atom(atom: Hashable, values: Mapping[Any, Size]) -> Size:

@@ -99,7 +99,8 @@ class Node(Operators):
     def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: Attrs, type: Type, graph: Graph, index: int) -> None:
         _set_op(self, op)
         _set_inputs(self, inputs)
-        _set_attrs(self, MappingProxyType(dict(attrs)) if attrs else _NO_ATTRS)
+        # Those of another node are shared: nothing can change them.
+        _set_attrs(self, attrs if isinstance(attrs, MappingProxyType) else MappingProxyType(dict(attrs)))
         _set_type(self, type)
         _set_graph(self, graph)
         _set_index(self, index)
@@ -138,7 +139,6 @@ class Node(Operators):
 _set_op, _set_inputs, _set_attrs, _set_type, _set_graph, _set_index = (
     getattr(Node, name).__set__ for name in ("op", "inputs", "attrs", "type", "graph", "index")
 )
-_NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Graph:

@@ -14,11 +14,11 @@ computes a shared subexpression once. dtypes are the names "bool", "int32", "int
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from .dims import Dim, Size
+from .dims import Dim, Extremum, Quotient, Size
 
 Number: TypeAlias = int | float | bool
 
@@ -45,14 +45,17 @@ class Scalar:
         a loop), "select", "cast", "bitcast", "fold" (payload: :class:`FoldAxes`).
     args : tuple of Scalar
     dtype : str
+    children : tuple of Scalar
+        Everything it is computed from: arguments, then scalars inside its indices.
     """
 
-    __slots__ = ("__weakref__", "args", "dtype", "op", "payload")
+    __slots__ = ("__weakref__", "args", "children", "dtype", "op", "payload")
 
     op: str
     args: tuple[Scalar, ...]
     dtype: str
     payload: Any
+    children: tuple[Scalar, ...]
 
     def __add__(self, other: Scalar | Number) -> Scalar:
         return _binary("add", self, other)
@@ -143,13 +146,30 @@ def make(op: str, args: tuple[Scalar, ...], dtype: str, payload: Any = None) -> 
     """The one Scalar with these parts."""
     # A float payload is keyed by its bits: -0.0 is not 0.0, and NaN equals itself.
     payload_key = struct.pack("d", payload) if isinstance(payload, float) else payload
-    key = (op, tuple(map(id, args)), dtype, payload_key)
+    key = (op, args, dtype, payload_key)
     found = _interned.get(key)
     if found is None:
         found = object.__new__(Scalar)
         found.op, found.args, found.dtype, found.payload = op, args, dtype, payload
+        sizes = payload[1] if op == "load" else (payload,) if op == "index" else ()
+        found.children = (*args, *(inner for size in sizes for inner in scalars_in(size)))
         _interned[key] = found
     return found
+
+
+def scalars_in(size: Size) -> Iterator[Scalar]:
+    """The scalar expressions that occur as atoms of an index."""
+    if isinstance(size, Dim):
+        for monomial, _ in size.terms:
+            for atom in monomial:
+                if isinstance(atom, Scalar):
+                    yield atom
+                elif isinstance(atom, Quotient):
+                    yield from scalars_in(atom.numerator)
+                    yield from scalars_in(atom.denominator)
+                elif isinstance(atom, Extremum):
+                    yield from scalars_in(atom.a)
+                    yield from scalars_in(atom.b)
 
 
 def const(value: Number, dtype: str) -> Scalar:

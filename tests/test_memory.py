@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 import symnet as sn
 from symnet import Parameter, Variable, compile, grad
-from symnet.codegen.memory import ALIGNMENT, COMPARED, arrange, lower_bound
-from symnet.dims import Dim, Size, evaluate
+from symnet.codegen.memory import ALIGNMENT, COMPARED, _bytes, arrange, lower_bound
+from symnet.dims import Dim, Size, evaluate, maximum, minimum
 
 BATCH, TIME = Dim.named("batch"), Dim.named("time")
 SIZES: list[Size] = [64, 128, 4096, BATCH * 64, BATCH * 128, TIME * 64, BATCH * TIME * 64]
+# As buffers have them: rounded up to whole lines, of arrays that are slices or hold a row more.
+SIZES += [_bytes((size,), "float32") for size in (BATCH, BATCH * 10, BATCH * 100 + 3, BATCH * TIME * 10)]
+SIZES += [_bytes((maximum(BATCH - 3, 0), 3), "int64"), _bytes((minimum(BATCH, 9),), "int64"), (BATCH + 1) * 64]
 # Names, first steps and lengths of life of buffers.
 LIVES = st.lists(st.tuples(st.sampled_from(SIZES), st.integers(0, 12), st.integers(0, 9)), max_size=14)
 
