@@ -44,6 +44,11 @@ class Tiling:
             if rest:
                 pieces.append((rest, Loop(self.name(schedule.row), whole, extent, rest)))
             return pieces
+        if rows > 2 and rows % 2 == 0:
+            # Rows that are left go in pairs: a pair takes little longer than one.
+            pairs = extent // 2 * 2
+            pieces.append((2, Loop(self.name(schedule.row), whole, pairs, 2)))
+            whole = pairs
         pieces.append((1, Loop(self.name(schedule.row), whole, extent, 1)))
         return pieces
 
