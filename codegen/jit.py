@@ -35,7 +35,7 @@ def target_machine(target: Target) -> Any:
     """LLVM's code generator for a target."""
     _initialize()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="default", jit=True
+        cpu=target.cpu, features=target.features, opt=1, reloc="pic", codemodel="default", jit=True
     )
 
 
@@ -62,7 +62,7 @@ def compile_object(text: str, target: Target, inline: bool = False) -> tuple[byt
 @cache
 def llvm_version() -> str:
     """What the machine code depends on besides the text and the target."""
-    return f"O2 pic, llvmlite {llvmlite.__version__}, LLVM {llvm.llvm_version_info}, {llvm.get_default_triple()}"
+    return f"O1 pic, llvmlite {llvmlite.__version__}, LLVM {llvm.llvm_version_info}, {llvm.get_default_triple()}"
 
 
 class Loaded:
