@@ -187,11 +187,17 @@ class _Hoisting:
         return insert_scan(self.new, step, inputs, attrs["length"], attrs["is_reversed"])
 
     def _needed(self, roots: Sequence[Node]) -> tuple[set[Node], set[Node]]:
-        """What the loop needs, and which of that is computed outside: the last nodes behind a product."""
+        """What the loop needs, and which of that is computed outside.
+
+        That is: the last nodes behind a product, what is the same at every step and not free, and transposed
+        matrices, which are then turned once.
+        """
         behind: set[Node] = set()
         for node in self.graph.nodes:
             outside = node in self.varying or node in self.same
-            if outside and (node.op.name == "matmul" or any(i in behind for i in node.inputs)):
+            if (outside and (node.op.name == "matmul" or any(i in behind for i in node.inputs))) or (
+                node in self.same and node.op.family != "leaf" and (not node.op.is_lazy or self._is_turned(node))
+            ):
                 behind.add(node)
         needed = set(roots)
         taken: set[Node] = set()
@@ -203,6 +209,9 @@ class _Hoisting:
             else:
                 needed.update(node.inputs)
         return needed, taken
+
+    def _is_turned(self, node: Node) -> bool:
+        return node.op.name == "transpose" and any(u.op.name == "matmul" for u in self.users[node])
 
 
 def _is_layer(node: Node) -> bool:
