@@ -23,8 +23,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from symnet.codegen import layouts
-from symnet.codegen.jit import Loaded, compile_object
-from symnet.codegen.targets import PORTABLE
 
 _TEXT = Path(__file__).with_name("trampoline.ll")
 
@@ -131,6 +129,10 @@ _EXPORTS: dict[str, tuple[Any, ...]] = {
 @cache
 def loaded() -> Library:
     """The trampoline, with the addresses that it uses filled in."""
+    # LLVM is loaded by the first program that is compiled.
+    from symnet.codegen.jit import Loaded, compile_object
+    from symnet.codegen.targets import PORTABLE
+
     object_code, _ = compile_object(llvm_text(), PORTABLE, inline=True)
     code = Loaded(object_code, ("api", "call", *_EXPORTS))
     api = layouts.Api.from_address(code.addresses["api"])

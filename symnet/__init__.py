@@ -13,13 +13,13 @@ Declare Variables and ops, compile, run:
     array([3., 3., 3.])
 """
 
-from . import data, eager, errors, linalg, nn, optim, random, train
-from .bench import benchmark
-from .check_gradients import check_grads
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import errors
 from .compile import compile
 from .control import cond, while_loop
 from .cumulative import cumprod, cumsum
-from .data import DataError
 from .derivatives import hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .dims import Dim
 from .errors import (
@@ -50,7 +50,26 @@ from .ops import __all__ as _op_names
 from .passes import PIPELINE
 from .scan import scan
 
+if TYPE_CHECKING:
+    from . import data, eager, linalg, nn, optim, random, train
+    from .bench import benchmark
+    from .check_gradients import check_grads
+    from .data import DataError
+
 __version__ = "0.1.0"
+
+# Loaded when they are asked for first: what a program does not use costs it no time.
+_ROOMS = ("data", "eager", "linalg", "nn", "optim", "random", "train")
+_ELSEWHERE = {"benchmark": "bench", "check_grads": "check_gradients", "DataError": "data"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
+    if name in _ELSEWHERE:
+        return getattr(import_module(f".{_ELSEWHERE[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+
 
 __all__ = [
     "PIPELINE",

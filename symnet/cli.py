@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _cache(args: argparse.Namespace) -> int:
-    from .compile import cache
+    from .codegen import cache
 
     print(f"removed {cache.clear()} entries" if args.what == "clear" else cache.info())
     return 0

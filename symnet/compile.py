@@ -6,14 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .codegen import cache as cache
-from .codegen.native import NativeProgram
-from .codegen.targets import find_target
-from .codegen.team import thread_count
 from .dims import names
 from .dtype import Type
 from .errors import ArgumentError, GraphError, ShapeError
@@ -31,6 +27,9 @@ from .reference import interpret
 from .report import MemoryReport, PassRecord, Report
 from .specialize import leaves, specialize
 from .structure import Structure
+
+if TYPE_CHECKING:
+    from .codegen.targets import Target
 
 MODES = ("native", "interpret")
 
@@ -115,7 +114,7 @@ def compile(
     parameters = {p.name: p for p in found if isinstance(p, Parameter)}
     passes = _passes(pipeline)
     stable = stabilize_node if stabilize in passes else _as_written
-    processor = replace(find_target(target), threads=thread_count(threads))
+    processor = _processor(target, threads)
 
     def build(types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
         start, gradients = time.perf_counter(), _Gradients()
@@ -133,6 +132,8 @@ def compile(
         groups = form_kernels(graph)
         formed = (time.perf_counter() - start) * 1e3
         report.passes.append(PassRecord("form_kernels", len(graph.nodes), len(groups), formed, {}))
+        from .codegen.native import NativeProgram
+
         return NativeProgram(graph, groups, tuple(types), parameters, report, structure, processor, max_bytes)
 
     return Function(structure, variables, pairs, mode, build)
@@ -209,6 +210,15 @@ def _structure(outputs: Any) -> Structure:
         if isinstance(leaf, (dict, tuple)) or (isinstance(leaf, list) and any(isinstance(e, Expr) for e in leaf)):
             raise ArgumentError(f"outputs holds a {type(leaf).__name__}; expected one level of expressions")
     return structure
+
+
+def _processor(target: str | None, threads: int | None) -> Target:
+    """What code is generated for."""
+    # The code generator is loaded by the first program: it takes half of the time that all else takes.
+    from .codegen.targets import find_target
+    from .codegen.team import thread_count
+
+    return replace(find_target(target), threads=thread_count(threads))
 
 
 class _Gradients:

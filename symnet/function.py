@@ -17,7 +17,6 @@ from .errors import ArgumentError, DTypeError, ShapeError, SymnetError
 from .expr import Expr, Parameter, Variable
 from .graph import Graph, Node
 from .report import MemoryReport, Report
-from .show import dump, to_svg
 from .structure import Structure
 
 
@@ -256,10 +255,12 @@ class Function(NativeCallable):
         -------
         Path
         """
+        from .show import dump
+
         return dump(self._current(), path)
 
     def _repr_svg_(self) -> str | None:
-        return to_svg(self._latest.graph) if self._latest is not None else None
+        return self._latest.graph._repr_svg_() if self._latest is not None else None
 
     @property
     def n_compiles(self) -> int:
