@@ -27,17 +27,18 @@ found = {
 x, y = (sn.Variable(name, ("steps", "batch"), "int64") for name in "xy")
 embed, lstm, head = sn.nn.Embedding(n, 16, rng=0), sn.nn.LSTM(16, 64, rng=1), sn.nn.Linear(64, n, rng=2)
 surprise = -sn.sum(sn.log_softmax(head(lstm(embed(x))[0])) * sn.one_hot(y, n), axis=-1)
-adam, weights = sn.optim.Adam(lr=0.01, clip_norm=1.0), sn.nn.Sequential(embed, lstm, head).parameters()
+decay = sn.optim.CosineAnnealingLR(0.01, 2400)
+adam, weights = sn.optim.Adam(lr=decay, clip_norm=1.0), sn.nn.Sequential(embed, lstm, head).parameters()
 step = sn.compile(None, updates=adam(surprise.mean(), weights))
-measure, curve = sn.compile(surprise), []  # training reads 100 letters at 16 places, this the whole test at once
-for k in range(1601):
-    run = text[rng.integers(len(text) - 100, size=16) + np.arange(101)[:, None]]
+measure, curve = sn.compile(surprise), []  # training reads 100 letters at 32 places, this the whole test at once
+for k in range(2401):
+    run = text[rng.integers(len(text) - 100, size=32) + np.arange(101)[:, None]]
     step(run[:-1], run[1:])
     if k % 40 == 0:
         bits = measure(test[:-1, None], test[1:, None])[:, 0] / np.log(2)
         curve.append(2 ** bits.mean())
 print("perplexity: " + ", ".join(f"{name} {value:.2f}" for name, value in found.items()) + f", LSTM {curve[-1]:.2f}")
-assert curve[-1] < 1.2 and step.n_compiles == 1
+assert curve[-1] < 1.01 * found["the dice"] and step.n_compiles == 1
 
 ys, last = lstm(embed(x), [sn.Variable(name, (1, "batch", 64), "float32") for name in "hc"])
 write = sn.compile([sn.softmax(head(ys[-1, 0]).astype("float64")), *last])
@@ -48,7 +49,7 @@ for _ in range(120):
 print("it writes:", "".join(letters[wrote[1:]]))
 
 figure, (left, right) = panels(2, width=5.4, height=3.8)
-left.semilogy(np.arange(0, 1601, 40), curve, color=BLUE, label="LSTM")
+left.semilogy(np.arange(0, 2401, 40), curve, color=BLUE, label="LSTM")
 for (name, value), color in zip(found.items(), (GREY, ORANGE, GREEN), strict=True):
     left.axhline(value, color=color, linestyle=":", label=name)
 left.set_ylim(1, 150)
