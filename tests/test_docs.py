@@ -1,4 +1,4 @@
-"""The README's and CONTRIBUTING's Python runs."""
+"""The Python of README, CONTRIBUTING and the tour runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BLOCKS = [
     pytest.param(block, id=f"{name}-{k}")
-    for name in ("README.md", "CONTRIBUTING.md")
+    for name in ("README.md", "CONTRIBUTING.md", "docs/tour.md")
     for k, block in enumerate(re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL))
 ]
 
