@@ -31,9 +31,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out"), help="folder for pictures and dumps")
     demo.add_argument("--epochs", type=int, default=40)
     demo.set_defaults(run=_demo)
-    bench = commands.add_parser("bench", help="imperative, interpreted and compiled, side by side")
+    bench = commands.add_parser("bench", help="imperative, interpreted and compiled, or other libraries, side by side")
     bench.add_argument("--plot", type=Path, help="also draw the times to this .png")
     bench.add_argument("--seconds", type=float, default=0.3, help="time for each measurement")
+    bench.add_argument(
+        "--peers", nargs="?", const="", help="against other libraries instead: torch,jax,... or what is installed"
+    )
+    bench.add_argument("--rows", help="with --peers: only these, such as W4,W5-b128")
     bench.set_defaults(run=_bench)
     dump = commands.add_parser("dump", help="write a Function of a Python file in another form")
     dump.add_argument("where", help="file.py:name of a compiled Function")
@@ -60,6 +64,10 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
+    if args.peers is not None:
+        return _bench_peers(args)
+    if args.rows is not None:
+        raise ArgumentError("--rows goes with --peers")
     from .bench import drawing, plot_results, standard_benchmarks
 
     if args.plot:
@@ -69,6 +77,22 @@ def _bench(args: argparse.Namespace) -> int:
     if args.plot:
         plot_results(results, args.plot)
         print(f"wrote {args.plot}")
+    return 0
+
+
+def _bench_peers(args: argparse.Namespace) -> int:
+    from .bench.compare import ROUNDS, Compared, compare
+    from .bench.peers import find_peers
+    from .bench.workloads import row_names
+
+    if args.plot:
+        raise ArgumentError("--plot draws the three ways of symnet; it does not go with --peers")
+    peers, rows = find_peers(args.peers or None), row_names(args.rows)
+
+    def progress(row: Compared) -> None:
+        print(f"{row.row}: {row.ratio:.2f}" if row.ratio else f"{row.row}: no peer", file=sys.stderr, flush=True)
+
+    print(compare(peers, rows, seconds=args.seconds / ROUNDS, progress=progress))
     return 0
 
 

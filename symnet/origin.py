@@ -25,7 +25,7 @@ _OURS = tuple(
     )
 )
 # Programs that come with the library: their lines are a user's.
-_PROGRAMS = tuple(os.path.join(_HERE, program) for program in ("demo.py", "bench.py"))
+_PROGRAMS = tuple(os.path.join(_HERE, program) for program in ("demo.py", os.path.join("bench", "")))
 # Code between the library and itself: of dataclasses, imports, cached properties.
 _MACHINERY = ("<string>", "<frozen importlib._bootstrap>", functools.__file__)
 _is_ours: dict[str, bool] = {}
@@ -50,7 +50,7 @@ def here() -> Line:
         ours = _is_ours.get(name)
         if ours is None:
             # dataclass and namedtuple code has names like "<string>"; a doctest's is "<doctest ...>".
-            library = name.startswith(_OURS) and not name.endswith(_PROGRAMS)
+            library = name.startswith(_OURS) and not name.startswith(_PROGRAMS)
             ours = _is_ours[name] = library or name in _MACHINERY
         if not ours or frame.f_back is None:
             return Line(name, frame.f_lineno)

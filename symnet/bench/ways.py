@@ -1,4 +1,4 @@
-"""Benchmarks: the same work imperatively (eager), interpreted and compiled, measured in one run."""
+"""The same work imperatively (eager), interpreted and compiled, measured in one run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from . import eager, nn, ops, optim
-from .compile import compile
-from .errors import ArgumentError
-from .expr import Constant, Parameter, Variable
-from .function import Function
-from .gradient import grad
-from .structure import Structure
+from .. import eager, nn, ops, optim
+from ..compile import compile
+from ..errors import ArgumentError
+from ..expr import Constant, Parameter, Variable
+from ..function import Function
+from ..gradient import grad
+from ..structure import Structure
 
 Call = Callable[[], Any]
 
@@ -257,6 +257,3 @@ def plot_results(results: Sequence[Result], path: str | Path) -> None:
         axes.set_title(result.title, fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
-
-
-__all__ = ["Result", "Row", "benchmark", "digits_benchmark", "plot_results", "standard_benchmarks"]
