@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from symnet.dims import Size
-from symnet.scalar import Scalar
+from symnet.scalar import Scalar, const
 
 from .indices import IndexWriter, constant_part
-from .llvm_text import MEMORY_TYPE, iota, itemsize, mangled, splat_text, vector_type
+from .llvm_text import MEMORY_TYPE, iota, itemsize, mangled, numbers_in, splat_text, vector_text, vector_type
 from .loops import Buffer, Kernel, Store, Turn
 from .targets import Target
+from .words import Words
 from .writer import Value
 
 
@@ -23,6 +24,9 @@ class AccessWriter(IndexWriter):
         self.buffers: dict[str, Buffer] = {b.name: b for b in kernel.buffers}
         self.pointers = {b.name: f"%b{k}" for k, b in enumerate(kernel.buffers)}
         self.needs_dummy = False
+        # Loads that give zeros where they are held back.
+        self.zeroed: set[Scalar] = set()
+        self.words = Words(self)
 
     def lookup(self, x: Scalar) -> Value:
         """The value of a scalar that was computed."""
@@ -35,7 +39,7 @@ class AccessWriter(IndexWriter):
     def load(self, x: Scalar) -> None:
         buffer = self.buffers[x.payload[0]]
         address = x.payload[1][0]
-        kind = self.stride(address)
+        kind, step = self.stride(address)
         here = len(self.scopes) - 1
         depth = max(self.size_depth(address), self.depth_of(x.args))
         if buffer.name in self.stored:
@@ -50,13 +54,27 @@ class AccessWriter(IndexWriter):
                 kind, lanes, depth = "scattered", guard.lanes, here
             if kind != "uniform":
                 wide = self.widen(guard, "bool", lanes).ref
-                mask = self.emit(f"and <{lanes} x i1> {wide}, {mask}", here) if mask else wide
+                mask = self.words.word("and", "bool", "bool", [wide, mask], lanes, here) if mask else wide
             else:
                 mask = guard.ref
-        ref = self._read(buffer, address, kind, lanes, mask, depth)
+        if kind in ("strided", "repeated"):
+            spread = self._strided if kind == "strided" else self._repeated
+            ref = spread(buffer, self.pointer(buffer, address), step, lanes, mask, depth)
+        else:
+            ref = self._read(buffer, address, kind, lanes, mask, depth)
         if buffer.dtype == "bool":
             ref = self.emit(f"trunc {vector_type('i8', lanes)} {ref} to {vector_type('i1', lanes)}", depth)
+        # A repeated element is read where any of its lanes is wanted.
+        zeroed = ("contiguous", "strided", "scattered") if self.target.has_gather else ("contiguous", "strided")
+        if mask and kind in zeroed:
+            self.zeroed.add(x)
         self.remember(x, ref, lanes, depth)
+
+    def is_zeroed(self, x: Scalar) -> bool:
+        """Whether a select puts zeros where its load left zeros."""
+        return (
+            x.op == "select" and x.args[1] in self.zeroed and x.args[1].args[:1] == x.args[:1] and _is_zero(x.args[2])
+        )
 
     def _read(self, buffer: Buffer, address: Size, kind: str, lanes: int, mask: str | None, depth: int) -> str:
         element, align = MEMORY_TYPE[buffer.dtype], itemsize(buffer.dtype)
@@ -76,13 +94,58 @@ class AccessWriter(IndexWriter):
         if kind == "uniform" and mask:
             self.needs_dummy = True
             pointer = self.emit(f"select i1 {mask}, ptr {pointer}, ptr %dummy", depth)
-        elif mask:
-            return self.emit(
-                f"call {type} @llvm.masked.load.{mangled(element, lanes)}.p0"
-                f"(ptr {pointer}, i32 {align}, <{lanes} x i1> {mask}, {type} zeroinitializer)",
-                depth,
-            )
-        return self.emit(f"load {type}, ptr {pointer}, align {align}", depth)
+            mask = None
+        return self._contiguous(buffer, pointer, lanes, mask, depth)
+
+    def _contiguous(self, buffer: Buffer, pointer: str, lanes: int, mask: str | None, depth: int) -> str:
+        """So many elements side by side; zeros where a mask holds them back."""
+        element, align = MEMORY_TYPE[buffer.dtype], itemsize(buffer.dtype)
+        type = vector_type(element, lanes)
+        if mask is None:
+            return self.emit(f"load {type}, ptr {pointer}, align {align}", depth)
+        return self.emit(
+            f"call {type} @llvm.masked.load.{mangled(element, lanes)}.p0"
+            f"(ptr {pointer}, i32 {align}, <{lanes} x i1> {mask}, {type} zeroinitializer)",
+            depth,
+        )
+
+    def _strided(self, buffer: Buffer, pointer: str, step: int, lanes: int, mask: str | None, depth: int) -> str:
+        """Every `step`-th element, out of `step` vectors that cover them all; the last one ends at the last lane's."""
+        element = MEMORY_TYPE[buffer.dtype]
+        starts = [*(t * lanes for t in range(step - 1)), (step - 1) * (lanes - 1)]
+        vector = [min(k * step // lanes, step - 1) for k in range(lanes)]
+        place = [k * step - starts[t] for k, t in enumerate(vector)]
+        result = ""
+        for t, start in enumerate(starts):
+            at = self.emit(f"getelementptr inbounds {element}, ptr {pointer}, i64 {start}", depth) if start else pointer
+            lane = {place[k]: k for k in range(lanes) if vector[k] == t}
+            wanted = [lane.get(p, lanes) for p in range(lanes)]
+            own = mask and self._shuffle("i1", (mask, "zeroinitializer"), lanes, wanted, depth)
+            part = self._contiguous(buffer, at, lanes, own, depth)
+            # The first two parts meet from their places, later ones join what is in order already.
+            before = place if t == 1 else list(range(lanes))
+            picked = [lanes + place[k] if vector[k] == t else before[k] % lanes for k in range(lanes)]
+            result = self._shuffle(element, (result, part), lanes, picked, depth) if result else part
+        return result
+
+    def _repeated(self, buffer: Buffer, pointer: str, times: int, lanes: int, mask: str | None, depth: int) -> str:
+        """Elements side by side, each for so many lanes."""
+        width, own = lanes // times, None
+        for k in range(times if mask else 0):
+            one = self._shuffle("i1", (str(mask), "zeroinitializer"), lanes, list(range(k, lanes, times)), depth)
+            own = self.emit(f"or <{width} x i1> {own}, {one}", depth) if own else one
+        part = self._contiguous(buffer, pointer, width, own, depth)
+        every = [k // times for k in range(lanes)]
+        return self._shuffle(MEMORY_TYPE[buffer.dtype], (part, "poison"), width, every, depth)
+
+    def _shuffle(self, element: str, pair: tuple[str, str], lanes: int, places: list[int], depth: int) -> str:
+        """Elements of two vectors of so many lanes, by their places among both."""
+        known = [numbers_in(ref) for ref in pair]
+        if known[0] is not None:
+            both = known[0] + (known[1] or [0] * lanes)
+            return vector_text(element, [both[k] for k in places])
+        type, indices = vector_type(element, lanes), ", ".join(f"i32 {k}" for k in places)
+        return self.emit(f"shufflevector {type} {pair[0]}, {type} {pair[1]}, <{len(places)} x i32> <{indices}>", depth)
 
     def _diverted(self, pointers: str, mask: str | None, lanes: int, depth: int) -> str:
         """A vector of addresses, those of idle lanes replaced by memory that may be touched."""
@@ -106,7 +169,8 @@ class AccessWriter(IndexWriter):
         scope = self.scopes[-1]
         buffer = self.buffers[store.buffer]
         value = self.value(store.value)
-        kind = self.stride(store.address)
+        kind, _ = self.stride(store.address)
+        kind = kind if kind in ("uniform", "contiguous") else "scattered"
         lanes = self.lanes if kind != "uniform" else 1
         value = self.widen(value, buffer.dtype, lanes)
         memory = vector_type(MEMORY_TYPE[buffer.dtype], lanes)
@@ -162,10 +226,9 @@ class AccessWriter(IndexWriter):
         while size < lanes:
             low = [k if k // size % 2 == 0 else k - size + lanes for k in range(lanes)]
             high = [k + size if k // size % 2 == 0 else k + lanes for k in range(lanes)]
-            halves = ["<" + ", ".join(f"i32 {k}" for k in places) + ">" for places in (low, high)]
             for a in [k for k in range(lanes) if k // size % 2 == 0]:
-                pair = f"shufflevector {type} {rows[a]}, {type} {rows[a + size]}, <{lanes} x i32> "
-                rows[a], rows[a + size] = (self.emit(pair + half, depth) for half in halves)
+                pair = rows[a], rows[a + size]
+                rows[a], rows[a + size] = (self._shuffle(element, pair, lanes, p, depth) for p in (low, high))
             size *= 2
         for k, row in enumerate(rows):
             pointer = self.pointer(target, turn.address + k * turn.step)
@@ -191,3 +254,7 @@ class AccessWriter(IndexWriter):
         index = self.widen(self.size(address), "int64", lanes).ref
         base = self.pointers[buffer.name]
         return self.emit(f"getelementptr {MEMORY_TYPE[buffer.dtype]}, ptr {base}, <{lanes} x i64> {index}", depth)
+
+
+def _is_zero(x: Scalar) -> bool:
+    return x.op == "const" and x is const(0, x.dtype)

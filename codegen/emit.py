@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from math import gcd
 
 from symnet.dims import Dim, Size, product
 from symnet.scalar import TRANSCENDENTAL, Scalar, variable
@@ -19,7 +20,6 @@ from .llvm_text import LLVM_TYPE, constant_text, iota, itemsize, vector_type
 from .loops import Kernel, Loop, Statement, Store, Turn, postorder
 from .targets import Target
 from .vector_math import expand
-from .words import Words
 from .writer import Bound, Scope, Value
 
 # A loop body with more transcendental words than this calls them as functions.
@@ -56,7 +56,6 @@ class Emitter(AccessWriter):
         super().__init__(kernel, target, set(_stored(kernel.body)))
         self.kernel = kernel
         self.variables: dict[str, Value] = {}
-        self.words = Words(self)
 
     @cached_property
     def calls_functions(self) -> bool:
@@ -139,12 +138,14 @@ class Emitter(AccessWriter):
         scope = Scope(depth, parent.label if once else head, loop.lanes)
         self.scopes.append(scope)
         index = start.ref if once else self.fresh("i")
-        self.names[loop.index] = Bound(index, depth if not once else parent.depth, loop.lanes)
+        # The index of a loop that runs once is a number, known outside of all loops.
+        made = 0 if once else depth
+        self.names[loop.index] = Bound(index, made, loop.lanes, _common_factor(loop))
         phis = firsts if once else [Value(self.fresh("c"), w, depth) for w in widths]
         for carry, phi in zip(loop.carries, phis, strict=True):
             self.variables[carry.name] = phi
         if loop.masked:
-            scope.mask = self._mask(index, stop.ref, loop.lanes, depth)
+            scope.mask = self._mask(index, stop.ref, loop.lanes, made)
         self.body(loop.body)
         nexts = [
             self.widen(self.value(c.next), c.first.dtype, w)  # type: ignore[arg-type]
@@ -161,8 +162,9 @@ class Emitter(AccessWriter):
         self._join(loop, scope, parent, (*bounds, index), (head, end), (firsts, phis, nexts), certain)
 
     def _mask(self, index: str, stop: str, lanes: int, depth: int) -> str:
-        place = self.emit(f"add <{lanes} x i64> {self.splat(index, 'i64', lanes, depth)}, {iota(lanes)}", depth)
-        return self.emit(f"icmp slt <{lanes} x i64> {place}, {self.splat(stop, 'i64', lanes, depth)}", depth)
+        first, every = Value(index, 1, depth), Value(iota(lanes), lanes)
+        place, end = self._integer("add", first, every, depth).ref, self.splat(stop, "i64", lanes, depth)
+        return self.words.word("lt", "int64", "bool", [place, end], lanes, depth)
 
     def _close(self, loop: Loop) -> None:
         self.forget(self.scopes.pop().keys)
@@ -290,6 +292,9 @@ class Emitter(AccessWriter):
             self.remember(x, constant_text(x.payload, x.dtype), 1, 0)
             return
         values = [self.lookup(a) for a in x.args]
+        if self.is_zeroed(x):
+            self.remember(x, values[1].ref, values[1].lanes, values[1].depth)
+            return
         depth = max([v.depth for v in values])
         if x.op == "horizontal":
             self.remember(x, self.words.horizontal(x.payload, x.dtype, values[0], depth), 1, depth)
@@ -299,6 +304,11 @@ class Emitter(AccessWriter):
         operand = x.args[-1].dtype if x.op != "select" else x.dtype
         ref = self.words.word(x.op, operand, x.dtype, refs, lanes, depth)
         self.remember(x, ref, lanes, depth)
+
+
+def _common_factor(loop: Loop) -> int:
+    """What certainly divides every value of a loop's index."""
+    return gcd(loop.start, loop.step) if isinstance(loop.start, int) else 1
 
 
 def _most_transcendentals(body: Sequence[Statement]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,12 +25,11 @@ class Instance:
     kind: str
     body: Scalar
     place: Scalar
-    names: list[str] = field(default_factory=list)
 
     def firsts(self) -> list[Scalar]:
         """The state before the first iteration; the last one is the fold's result."""
         if self.kind.startswith("arg"):
-            return [identity(self.kind[3:], self.body.dtype), s.const(0, "int64")]
+            return [identity(self.kind[3:], self.body.dtype), s.const(0, self.place.dtype)]
         return [identity(self.kind, self.body.dtype)]
 
     def nexts(self, state: Sequence[Scalar]) -> list[Scalar]:
@@ -38,9 +37,11 @@ class Instance:
         if not self.kind.startswith("arg"):
             return [combine(self.kind, state[0], self.body)]
         best, position = state
-        better = self.body > best if self.kind == "argmax" else self.body < best
         if self.body.dtype in FLOATS:
-            better = better | (s.ne(self.body, self.body) & s.eq(best, best))
+            # True for a NaN too; and no NaN is found before.
+            better = ~(self.body <= best if self.kind == "argmax" else self.body >= best) & s.eq(best, best)
+        else:
+            better = self.body > best if self.kind == "argmax" else self.body < best
         return [s.select(better, self.body, best), s.select(better, self.place, position)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,11 +10,13 @@ from symnet.dims import Dim, Extremum, Quotient, Size
 from symnet.errors import CompileError
 from symnet.scalar import Scalar
 
-from .llvm_text import iota, vector_type
-from .targets import Target
+from .llvm_text import iota, numbers_in, vector_text, vector_type
+from .targets import LARGEST_STRIDE, Target
 from .writer import Bound, Value, Writer
 
 Terms = tuple[tuple[tuple[Any, ...], int], ...]
+# What is known of a vector is not left to LLVM, which would not see it through a loop.
+_FOLDED = {"add": operator.add, "mul": operator.mul, "sdiv": operator.floordiv}
 
 
 class IndexWriter(Writer):
@@ -21,7 +24,7 @@ class IndexWriter(Writer):
 
     def __init__(self, dims: Sequence[str], target: Target) -> None:
         super().__init__(dims, target)
-        self.analysed: dict[Terms, tuple[str, list[tuple[int, Dim]]]] = {}
+        self.analysed: dict[Terms, tuple[tuple[str, int], list[tuple[int, Dim]]]] = {}
 
     def forget(self, keys: Iterable[Any]) -> None:
         super().forget(keys)
@@ -31,32 +34,57 @@ class IndexWriter(Writer):
         """Compute a scalar."""
         raise NotImplementedError
 
-    def stride(self, address: Size) -> str:
-        """How an address moves with the lanes: "uniform", "contiguous" or "scattered"."""
+    def stride(self, address: Size) -> tuple[str, int]:
+        """How an address moves with the lanes, and by how much.
+
+        ("uniform", 0): not at all; ("contiguous", 1); ("strided", n): n at each lane, for a small n;
+        ("repeated", n): one at every n lanes; ("scattered", 0): in another way.
+        """
         return self._analysed(address)[0]
 
-    def _analysed(self, size: Size) -> tuple[str, list[tuple[int, Dim]]]:
+    def _analysed(self, size: Size) -> tuple[tuple[str, int], list[tuple[int, Dim]]]:
         """The stride of an index, and its non-constant terms grouped by depth, outermost first.
 
         Neighbouring places of a tile differ in the constant alone, so this is looked up until a loop ends.
         """
         if not isinstance(size, Dim):
-            return "uniform", []
+            return ("uniform", 0), []
         terms = size.terms if size.terms[-1][0] else size.terms[:-1]
         if terms not in self.analysed:
             self.analysed[terms] = self._stride(terms), self._by_depth(terms)
         return self.analysed[terms]
 
-    def _stride(self, terms: Terms) -> str:
-        found = "uniform"
-        for monomial, coefficient in terms:
-            if all([self._atom_lanes(a) == 1 for a in monomial]):
-                continue
-            plain = len(monomial) == 1 and isinstance(monomial[0], str) and coefficient == 1
-            if not plain or found != "uniform":
-                return "scattered"
-            found = "contiguous"
-        return found
+    def _stride(self, terms: Terms) -> tuple[str, int]:
+        varying = [(m, c) for m, c in terms if any([self._atom_lanes(a) > 1 for a in m])]
+        if not varying:
+            return "uniform", 0
+        (monomial, step), *more = varying
+        if not more and len(monomial) == 1:
+            lanes = self._atom_lanes(monomial[0])
+            if isinstance(monomial[0], str) and step == 1:
+                return "contiguous", 1
+            if isinstance(monomial[0], str) and 1 < step <= min(LARGEST_STRIDE, lanes):
+                return "strided", step
+            repeats = self._repeats(monomial[0])
+            if step == 1 and repeats > 1 and lanes % repeats == 0 and lanes > repeats:
+                return "repeated", repeats
+        return "scattered", 0
+
+    def _repeats(self, atom: Any) -> int:
+        """The divisor of a vector index that begins a new quotient at its first lane; 0 if it is none such."""
+        if not isinstance(atom, Quotient) or not isinstance(atom.denominator, int):
+            return 0
+        assert isinstance(atom.numerator, Dim)
+        moving = 0
+        for monomial, step in atom.numerator.terms:
+            factor = step
+            for inner in monomial:
+                factor *= self._bound(inner).factor if isinstance(inner, str) else 1
+            if factor % atom.denominator:
+                return 0
+            if any(self._atom_lanes(a) > 1 for a in monomial):
+                moving += step if len(monomial) == 1 and isinstance(monomial[0], str) else 2
+        return atom.denominator if moving == 1 else 0
 
     def _by_depth(self, terms: Terms) -> list[tuple[int, Dim]]:
         groups: dict[int, list[Any]] = {}
@@ -118,6 +146,10 @@ class IndexWriter(Writer):
     def _integer(self, op: str, a: Value, b: Value, depth: int) -> Value:
         lanes = max(a.lanes, b.lanes)
         a, b = self.widen(a, "int64", lanes), self.widen(b, "int64", lanes)
+        some, other = numbers_in(a.ref), numbers_in(b.ref)
+        if some is not None and other is not None:
+            found = [_FOLDED[op](x, y) for x, y in zip(some, other, strict=True)]
+            return Value(vector_text("i64", found), lanes, depth)
         return Value(self.emit(f"{op} {vector_type('i64', lanes)} {a.ref}, {b.ref}", depth), lanes, depth)
 
     def _atom(self, atom: Any, base: bool) -> Value:
@@ -127,9 +159,9 @@ class IndexWriter(Writer):
                 return Value(bound.ref, 1, bound.depth)
             key = ("lanes", atom)
             if key not in self.memo:
-                first = self.splat(bound.ref, "i64", bound.lanes, bound.depth)
-                every = self.emit(f"add <{bound.lanes} x i64> {first}, {iota(bound.lanes)}", bound.depth)
-                self.remember(key, every, bound.lanes, bound.depth)
+                first = Value(bound.ref, 1, bound.depth)
+                every = self._integer("add", first, Value(iota(bound.lanes), bound.lanes), bound.depth)
+                self.remember(key, every.ref, bound.lanes, bound.depth)
             return self.memo[key]
         if isinstance(atom, Scalar):
             return self.value(atom)

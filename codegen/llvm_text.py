@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -37,10 +38,27 @@ def splat_text(element: str, text: str, lanes: int) -> str:
     return text if lanes == 1 else "<" + ", ".join([f"{element} {text}"] * lanes) + ">"
 
 
+def vector_text(element: str, numbers: Sequence[int]) -> str:
+    """A vector of integers or flags that are known."""
+    return "<" + ", ".join(f"{element} {_flag(k) if element == 'i1' else k}" for k in numbers) + ">"
+
+
+def _flag(k: int) -> str:
+    return "true" if k else "false"
+
+
+def numbers_in(ref: str) -> list[int] | None:
+    """The integers or flags of a vector that :func:`vector_text` or :func:`splat_text` wrote; None of another value."""
+    if not ref.startswith("<i"):
+        return None
+    words = [part.split()[1] for part in ref[1:-1].split(", ")]
+    return [int(w) if w not in ("true", "false") else int(w == "true") for w in words]
+
+
 @lru_cache(maxsize=64)
 def iota(lanes: int) -> str:
     """The vector 0, 1, 2, ..."""
-    return "<" + ", ".join(f"i64 {k}" for k in range(lanes)) + ">"
+    return vector_text("i64", range(lanes))
 
 
 def itemsize(dtype: str) -> int:

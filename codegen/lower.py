@@ -146,7 +146,7 @@ class _Lowering(Strips, Sweeps):
         values = [o.value for o in self.outputs]
         schedule = choose(self.domain, values, [o.address for o in self.outputs], self.folds, self.target)
         if schedule.horizontal:
-            around = [(n, size) for n, size in self.domain if n != schedule.row]
+            around = [(n, size) for n, size in self.domain if n not in (schedule.row, schedule.column)]
             return self.around(around, {}, lambda at: self._horizontal(schedule, at))
         return self._vertical(schedule)
 
@@ -177,13 +177,15 @@ class _Lowering(Strips, Sweeps):
         return pieces
 
     def _horizontal(self, schedule: Schedule, at: dict[str, Size]) -> list[Statement]:
-        """Folds over one axis (others around it), the lanes counting that axis, for rows at once; then the stores."""
+        """Folds over one axis (others around it), the lanes counting that axis, for a tile at once; then the stores."""
         pieces: list[Statement] = []
-        for n_rows, row_loop in self.row_pieces(schedule, dict(self.domain)):
-            spots = [at]
-            if row_loop is not None:
-                spots = [{**at, str(schedule.row): Dim.named(row_loop.index) + r} for r in range(n_rows)]
-            pieces += inside_loop(row_loop, self._folds_of_rows(schedule, spots))
+        sizes = dict(self.domain)
+        for n_rows, row_loop in self.row_pieces(schedule, sizes):
+            inner: list[Statement] = []
+            for n_columns, loop in self.pieces(schedule.column, schedule.columns, sizes):
+                spots = _moved(_moved([at], schedule.row, n_rows, row_loop), schedule.column, n_columns, loop)
+                inner += inside_loop(loop, self._folds_of_rows(schedule, spots))
+            pieces += inside_loop(row_loop, inner)
         return pieces
 
     def _folds_of_rows(self, schedule: Schedule, spots: Sequence[dict[str, Size]]) -> list[Statement]:
@@ -231,3 +233,10 @@ class _Lowering(Strips, Sweeps):
 
     def _needs(self, output: Output) -> int:
         return max((self.level[f] for f in folds_in([output.value])), default=0)
+
+
+def _moved(spots: Sequence[dict[str, Size]], name: str | None, count: int, loop: Loop | None) -> list[dict[str, Size]]:
+    """Every spot at so many neighbouring values of an index, from where a loop is."""
+    if loop is None:
+        return list(spots)
+    return [{**spot, str(name): Dim.named(loop.index) + k} for spot in spots for k in range(count)]

@@ -10,13 +10,15 @@ from symnet.dims import Dim, Size, names
 from symnet.scalar import BITS, TRANSCENDENTAL, Scalar, scalars_in
 
 from .loops import postorder
-from .targets import Target
+from .targets import LARGEST_STRIDE, Target
 
 Axes = Sequence[tuple[str, Size]]
 # What an open size is taken to be when choices are weighed.
 TYPICAL = 64
 # Instances of the body in one unrolled tile, times its words.
 LARGEST_BODY = 640
+# A fold of so few steps needs no loop.
+FEWEST_STEPS = 4
 # With so many rows to use it, copying a strip is cheap.
 PACKED_ROWS = 48
 
@@ -35,6 +37,9 @@ class Schedule:
     row : str or None
         The domain index whose neighbours share a tile.
     rows : int
+    column : str or None
+        In a horizontal tile, a second such index.
+    columns : int
     horizontal : bool
     columns_first : bool
         Whether all rows pass one strip of columns before the next strip, which then stays in the cache.
@@ -48,6 +53,8 @@ class Schedule:
     vectors: int = 1
     row: str | None = None
     rows: int = 1
+    column: str | None = None
+    columns: int = 1
     horizontal: bool = False
     columns_first: bool = False
     packed: bool = False
@@ -75,16 +82,17 @@ def choose(
     words = max(len(postorder(list(values))), 1)
     if horizontal:
         size = dict(_horizontal_axes(folds))[vector]
-        vectors = _vectors(size, lanes, 4, words)
-        row, rows = _horizontal_rows(domain, vector, folds, max(1, LARGEST_BODY // (words * vectors)), target)
-        return Schedule(vector, lanes, vectors, row, rows, horizontal=True)
+        sums = target.tile_rows * target.tile_vectors
+        # Tests of padding and places are shared by the tile.
+        own = max(sum(x.op != "index" and x.dtype != "bool" for x in postorder(list(values))), 1)
+        tile = _horizontal_tile(domain, vector, folds, max(min(sums, LARGEST_BODY // own), 1))
+        vectors = _vectors(size, lanes, max(1, min(4, sums // (2 * tile.rows * tile.columns))), words)
+        return replace(tile, lanes=lanes, vectors=vectors)
     row = _row(domain, vector, folds)
     vectors = _vectors(sizes[vector], lanes, target.tile_vectors if folds else 2, words)
     rows = 1
     if row is not None:
-        extent = sizes[row]
-        rows = min(target.tile_rows, extent) if isinstance(extent, int) else target.tile_rows
-        rows = max(1, min(rows, LARGEST_BODY // (words * vectors)))
+        rows = _rows(sizes[row], vectors, words, target)
     strip = rows > 1 and _strip_pays(folds, sizes, vector, row or "", (rows, lanes * vectors), target)
     many = strip and isinstance(sizes[row or ""], int) and sizes[row or ""] >= PACKED_ROWS  # type: ignore[operator]
     made = Schedule(vector, lanes, vectors, row if rows > 1 else None, rows, columns_first=strip, packed=many)
@@ -207,20 +215,39 @@ def _cost(address: Size, name: str, lanes: int, repeated: Mapping[str, int] | No
     step = stride(address, name)
     if step in (0, 1):
         return 0.3 if step == 0 else 1.0
+    if step is not None and 1 < step <= LARGEST_STRIDE:
+        return 1.0 + step
     rows = max((n for index, n in (repeated or {}).items() if index != name), default=1)
     return 2.0 * lanes if step is None or rows <= 1 else 1.0 + 2.0 * lanes / rows
 
 
-def _horizontal_rows(
-    domain: Axes, vector: str, folds: Sequence[Scalar], most: int, target: Target
-) -> tuple[str | None, int]:
-    """Rows that share a load of vectors in folds over several axes; in one over a single axis each has its own."""
-    row = _row(domain, vector, folds) if all(len(f.payload.axes) > 1 for f in folds) else None
-    if row is None:
-        return None, 1
-    extent = dict(domain)[row]
-    rows = min(most, target.tile_rows, extent) if isinstance(extent, int) else min(most, target.tile_rows)
-    return (row, rows) if rows > 1 else (None, 1)
+def _horizontal_tile(domain: Axes, vector: str, folds: Sequence[Scalar], most: int) -> Schedule:
+    """Two indices that share loads of vectors in folds over several axes: the tile of fewest loads for each sum.
+
+    Folds over a single axis are computed one by one.
+    """
+    best, least = Schedule(vector, 1, horizontal=True), float("inf")
+    if any(len(f.payload.axes) == 1 for f in folds):
+        return best
+    addresses = {x.payload[1][0] for x in postorder([f.args[0] for f in folds]) if x.op == "load"}
+    moving = [a for a in addresses if stride(a, vector) != 0]
+    sizes = [(name, size if isinstance(size, int) else TYPICAL) for name, size in domain]
+    for row, n_rows in sizes:
+        for column, n_columns in [("", 1), *(pair for pair in sizes if pair[0] != row)]:
+            for rows in range(1, min(most, n_rows) + 1):
+                columns = _alike(n_columns, most // rows)
+                each = [
+                    (rows if stride(a, row) != 0 else 1) * (columns if stride(a, column) != 0 else 1) for a in moving
+                ]
+                if rows == _alike(n_rows, rows) and sum(each) / (rows * columns) < least:
+                    least = sum(each) / (rows * columns)
+                    best = replace(best, row=row, rows=rows, column=column or None, columns=columns)
+    return best
+
+
+def _alike(extent: int, most: int) -> int:
+    """The size of tiles that cover an extent, as equal as can be."""
+    return -(-extent // -(-extent // most)) if extent else 1
 
 
 def _meeting(folds: Sequence[Scalar], lanes: int) -> float:
@@ -238,6 +265,13 @@ def _fill(size: Size, lanes: int) -> float:
 def _vectors(size: Size, lanes: int, most: int, words: int) -> int:
     fitting = max(size // lanes, 1) if isinstance(size, int) else most
     return max(1, min(most, fitting, LARGEST_BODY // words))
+
+
+def _rows(extent: Size, vectors: int, words: int, target: Target) -> int:
+    """Rows of a tile: as many as keep the multipliers busy, more where a row has few vectors; of equal tiles."""
+    most = max(target.tile_rows, target.tile_rows * target.tile_vectors * 2 // (3 * vectors))
+    most = max(1, min(most, LARGEST_BODY // (words * vectors)))
+    return _alike(extent, most) if isinstance(extent, int) else min(most, target.tile_rows)
 
 
 def _row(domain: Axes, vector: str, folds: Sequence[Scalar]) -> str | None:

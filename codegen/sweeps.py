@@ -10,7 +10,7 @@ from symnet.scalar import FLOATS, Scalar
 
 from .folds import combine, identity
 from .loops import Carry, Loop, Output, Statement, replace
-from .schedule import Axes, Schedule
+from .schedule import Axes, Schedule, stride
 from .tiles import Tiling
 
 # Steps of a loop that adds up floats before its sum is added to that of the loops before.
@@ -41,23 +41,25 @@ class Sweeps(Tiling):
         known: dict[Scalar, Scalar],
         schedule: Schedule,
         stores: Sequence[Output],
+        firsts: dict[Scalar, Scalar] | None = None,
     ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
-        """The same with a vector of partial results for each fold."""
+        """The same with a vector of partial results for each fold, which go on from `firsts`."""
         name, size = axis
         statements: list[Statement] = []
         parts: dict[Scalar, list[Scalar]] = {f: [identity(f.payload.kind, f.dtype)] * schedule.vectors for f in folds}
+        for fold, first in (firsts or {}).items():
+            parts[fold][0] = first
         for vectors, loop in self.vector_pieces(size, schedule.lanes, schedule.vectors):
             for fold in folds:
                 own_axis = fold.payload.axes[-1][0]
                 for v in range(vectors):
                     place = Dim.named(loop.index) + v * schedule.lanes
                     (body,) = replace([fold.args[0]], {**at, own_axis: place}, known)
-                    if loop.masked:
-                        inside = s.index(place) < s.index(size)
-                        body = s.select(inside, body, identity(fold.payload.kind, fold.dtype))
                     carry = Carry(self.name("acc"), parts[fold][v])
                     total = s.variable(carry.name, fold.dtype)
                     carry.next = combine(fold.payload.kind, total, body)
+                    if loop.masked and not (fold.payload.kind == "add" and _is_zero_when_idle(body, loop.index)):
+                        carry.next = s.select(s.index(place) < s.index(size), carry.next, total)
                     loop.carries.append(carry)
                     parts[fold][v] = total
             for v in range(vectors):
@@ -105,23 +107,41 @@ class Sweeps(Tiling):
         return statements
 
     def _nested(
-        self, axes: Axes, folds: Sequence[Scalar], at: dict[str, Size], known: dict[Scalar, Scalar], schedule: Schedule
+        self,
+        axes: Axes,
+        folds: Sequence[Scalar],
+        at: dict[str, Size],
+        known: dict[Scalar, Scalar],
+        schedule: Schedule,
+        firsts: dict[Scalar, Scalar] | None = None,
     ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
         if len(axes) == 1:
-            return self._in_lanes(axes[0], folds, at, known, schedule, [])
+            return self._in_lanes(axes[0], folds, at, known, schedule, [], firsts)
         (name, size), *rest = axes
         index = self.name(name)
         loop = Loop(index, 0, size, 1)
-        loop.body, parts = self._nested(tuple(rest), folds, {**at, name: Dim.named(index)}, known, schedule)
-        totals: dict[Scalar, Scalar] = {}
         for fold in folds:
-            carry = Carry(self.name("acc"), identity(fold.payload.kind, fold.dtype), lanes=schedule.lanes)
-            totals[fold] = s.variable(carry.name, fold.dtype)
-            carry.next = combine(fold.payload.kind, totals[fold], parts[fold])
-            loop.carries.append(carry)
+            loop.carries.append(Carry(self.name("acc"), identity(fold.payload.kind, fold.dtype), lanes=schedule.lanes))
+        totals = {f: s.variable(c.name, f.dtype) for f, c in zip(folds, loop.carries, strict=True)}
+        # A vector or two are added to the sum at once, more as their own sum: rounding errors grow with the steps.
+        width = rest[0][1]
+        joined = len(rest) == 1 and schedule.vectors == 1 and isinstance(width, int) and width <= 2 * schedule.lanes
+        inner = {**at, name: Dim.named(index)}
+        loop.body, parts = self._nested(tuple(rest), folds, inner, known, schedule, totals if joined else None)
+        for fold, carry in zip(folds, loop.carries, strict=True):
+            carry.next = parts[fold] if joined else combine(fold.payload.kind, totals[fold], parts[fold])
         return [loop], totals
 
 
 def _over_lanes(fold: Scalar, total: Scalar, schedule: Schedule) -> Scalar:
     """The result of a fold whose partial results are the lanes of a vector."""
     return s.make("horizontal", (total,), fold.dtype, fold.payload.kind) if schedule.lanes > 1 else total
+
+
+def _is_zero_when_idle(x: Scalar, index: str) -> bool:
+    """Whether a value is 0 in the idle lanes of a masked loop, which load zeros."""
+    if x.op == "load":
+        return stride(x.payload[1][0], index) == 1
+    if x.op == "select":
+        return x.args[2] is s.const(0, x.dtype) and _is_zero_when_idle(x.args[1], index)
+    return x.op == "mul" and all(_is_zero_when_idle(a, index) for a in x.args)

@@ -9,6 +9,9 @@ import llvmlite.binding as llvm
 
 from symnet.errors import CompileError
 
+# Lanes so many elements apart are loaded with all that lies between them; farther ones are gathered.
+LARGEST_STRIDE = 4
+
 
 @dataclass(frozen=True)
 class Target:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from itertools import product as places_of
 
 from symnet import scalar as s
-from symnet.dims import Dim, Size, substitute
+from symnet.dims import Dim, Size, product, substitute
 from symnet.scalar import Scalar
 
 from .folds import Instance, folds_in
 from .loops import Carry, Loop, Output, Statement, Store, postorder, rebuilt, replace
-from .schedule import Axes, Schedule
+from .schedule import FEWEST_STEPS, Axes, Schedule
 
 
 class Tiling:
@@ -34,22 +35,26 @@ class Tiling:
         return [Loop(index, 0, size, 1, body=self.around(rest, {**at, name: Dim.named(index)}, inside))]
 
     def row_pieces(self, schedule: Schedule, sizes: dict[str, Size]) -> list[tuple[int, Loop | None]]:
-        if schedule.row is None:
+        return self.pieces(schedule.row, schedule.rows, sizes)
+
+    def pieces(self, index: str | None, rows: int, sizes: dict[str, Size]) -> list[tuple[int, Loop | None]]:
+        """Loops that cover an index by tiles of so many rows, then what is left."""
+        if index is None:
             return [(1, None)]
-        extent, rows = sizes[schedule.row], schedule.rows
+        extent = sizes[index]
         whole = extent // rows * rows
-        pieces: list[tuple[int, Loop | None]] = [(rows, Loop(self.name(schedule.row), 0, whole, rows))]
+        pieces: list[tuple[int, Loop | None]] = [(rows, Loop(self.name(index), 0, whole, rows))]
         if isinstance(extent, int) and isinstance(whole, int):
             rest = extent - whole
             if rest:
-                pieces.append((rest, Loop(self.name(schedule.row), whole, extent, rest)))
+                pieces.append((rest, Loop(self.name(index), whole, extent, rest)))
             return pieces
         if rows > 2 and rows % 2 == 0:
             # Rows that are left go in pairs: a pair takes little longer than one.
             pairs = extent // 2 * 2
-            pieces.append((2, Loop(self.name(schedule.row), whole, pairs, 2)))
+            pieces.append((2, Loop(self.name(index), whole, pairs, 2)))
             whole = pairs
-        pieces.append((1, Loop(self.name(schedule.row), whole, extent, 1)))
+        pieces.append((1, Loop(self.name(index), whole, extent, 1)))
         return pieces
 
     def vector_pieces(self, extent: Size, lanes: int, vectors: int) -> list[tuple[int, Loop]]:
@@ -91,48 +96,55 @@ class Tiling:
         """The loops over `axes` that compute the folds at every spot; equal instances are computed once."""
         indices = {name: self.name(name) for name, _ in axes}
         inner = {name: Dim.named(index) for name, index in indices.items()}
-        instances: dict[tuple[str, Scalar], Instance] = {}
-        place = s.index(inner[axes[-1][0]])
+        instances: dict[tuple[str, str, Scalar], Instance] = {}
+        place_of: dict[tuple[str, str, Scalar], int] = {}
+        wanted: list[tuple[dict[Scalar, Scalar], Scalar, tuple[str, str, Scalar]]] = []
         for fold in folds:
             order = postorder(fold.args)
             for spot, known in zip(spots, found, strict=True):
                 (body,) = rebuilt(order, fold.args, {**spot, **inner}, {})
-                key = (fold.payload.kind, body)
-                if key not in instances:
-                    instances[key] = Instance(fold.payload.kind, body, place)
-                known[fold] = s.variable(self._result(instances[key]), fold.dtype)
-        loops = self._nest([(indices[n], size) for n, size in axes], list(instances.values()), None)
-        return [loops]
+                key = (fold.payload.kind, fold.dtype, body)
+                place_of.setdefault(key, len(place_of))
+                place = s.index(inner[axes[-1][0]], fold.dtype if fold.payload.kind.startswith("arg") else "int64")
+                instances.setdefault(key, Instance(fold.payload.kind, body, place))
+                wanted.append((known, fold, key))
+        firsts = [i.firsts() for i in instances.values()]
+        loops, states = self._nest([(indices[n], size) for n, size in axes], list(instances.values()), firsts)
+        for known, fold, key in wanted:
+            known[fold] = states[place_of[key]][-1]
+        return loops
 
-    def _result(self, instance: Instance) -> str:
-        if not instance.names:
-            instance.names = [self.name("acc") for _ in instance.firsts()]
-        return instance.names[-1]
-
-    def _nest(self, axes: Axes, instances: Sequence[Instance], outer: list[list[Scalar]] | None) -> Loop:
-        """Nested loops that carry each instance's state; `outer` is the state of the enclosing loop."""
+    def _nest(
+        self, axes: Axes, instances: Sequence[Instance], firsts: Sequence[list[Scalar]]
+    ) -> tuple[list[Statement], list[list[Scalar]]]:
+        """Nested loops that carry each instance's state on from `firsts`; the states behind them."""
+        steps = product(size for _, size in axes)
+        if isinstance(steps, int) and steps <= FEWEST_STEPS:
+            return [], [_in_steps(axes, i, first) for i, first in zip(instances, firsts, strict=True)]
         (index, size), *rest = axes
         loop = Loop(index, 0, size, 1)
-        states: list[list[Scalar]] = []
-        for k, instance in enumerate(instances):
-            firsts = outer[k] if outer else instance.firsts()
-            own = instance.names if outer is None else [self.name("acc") for _ in firsts]
-            state = [s.variable(n, f.dtype) for n, f in zip(own, firsts, strict=True)]
-            loop.carries += [Carry(n, f) for n, f in zip(own, firsts, strict=True)]
-            states.append(state)
+        loop.carries = [Carry(self.name("acc"), first) for state in firsts for first in state]
+        carried = iter(loop.carries)
+        states = [[s.variable(next(carried).name, first.dtype) for first in state] for state in firsts]
         if rest:
-            inside = self._nest(rest, instances, states)
-            loop.body.append(inside)
-            for carry, inner in zip(loop.carries, inside.carries, strict=True):
-                carry.next = s.variable(inner.name, inner.first.dtype)
-            return loop
-        nexts = [n for instance, state in zip(instances, states, strict=True) for n in instance.nexts(state)]
-        for carry, following in zip(loop.carries, nexts, strict=True):
-            carry.next = following
-        return loop
+            loop.body, ends = self._nest(rest, instances, states)
+        else:
+            ends = [instance.nexts(state) for instance, state in zip(instances, states, strict=True)]
+        for carry, end in zip(loop.carries, [x for state in ends for x in state], strict=True):
+            carry.next = end
+        return [loop], states
 
     def stores(self, at: dict[str, Size], known: dict[Scalar, Scalar], outputs: Sequence[Output]) -> list[Statement]:
         return [Store(o.buffer.name, substitute(o.address, at), replace([o.value], at, known)[0]) for o in outputs]
+
+
+def _in_steps(axes: Axes, instance: Instance, state: list[Scalar]) -> list[Scalar]:
+    """The state of a fold after few steps, one after the other."""
+    for places in places_of(*(range(size) for _, size in axes)):
+        at = dict(zip((name for name, _ in axes), places, strict=True))
+        body, place = replace([instance.body, instance.place], at, {})
+        state = Instance(instance.kind, body, place).nexts(state)
+    return state
 
 
 def spots_of(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
+
 from symnet.errors import CompileError
 from symnet.scalar import BITS, COMPARE, FLOATS
 
-from .llvm_text import LLVM_TYPE, constant_text, splat_text, vector_type
+from .llvm_text import LLVM_TYPE, constant_text, numbers_in, splat_text, vector_text, vector_type
 from .writer import Value, Writer
 
 _FLOAT = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
@@ -14,6 +16,17 @@ _ORDERED = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "ogt", "ge
 _SIGNED = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 _UNSIGNED = {"eq": "eq", "ne": "ne", "lt": "ult", "le": "ule", "gt": "ugt", "ge": "uge"}
 _INTRINSIC = {"abs": "fabs", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "rint": "roundeven"}
+_FOLDED = {
+    **{"eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt},
+    **{
+        "ge": operator.ge,
+        "add": operator.add,
+        "sub": operator.sub,
+        "mul": operator.mul,
+        "and": operator.and_,
+        "or": operator.or_,
+    },
+}
 
 
 class Words:
@@ -25,6 +38,9 @@ class Words:
     def word(self, op: str, operand: str, result: str, refs: list[str], lanes: int, depth: int) -> str:
         """Emit `op` on operands of dtype `operand`; the result's SSA name."""
         self.lanes, self.depth = lanes, depth
+        known = _folded(op, operand, refs)
+        if known is not None:
+            return known
         if op in COMPARE:
             return self._compare(op, operand, refs)
         if op == "select":
@@ -198,3 +214,19 @@ class Words:
                 b = self.put(f"extractelement {type} {b}, i64 0")
             ref = self.word(op, dtype, dtype, [a, b], lanes, depth)
         return ref
+
+
+def _folded(op: str, dtype: str, refs: list[str]) -> str | None:
+    """The result of a word on integers or flags that are all known: LLVM would not see it through a loop."""
+    if op not in _FOLDED or dtype not in ("bool", "int64"):
+        return None
+    vectors = [numbers_in(ref) for ref in refs]
+    if op == "and" and dtype == "bool":
+        for vector, other in zip(vectors, reversed(refs), strict=True):
+            if vector is not None and all(vector):
+                return other
+    a, b = vectors
+    if a is None or b is None:
+        return None
+    element = "i1" if dtype == "bool" or op in COMPARE else "i64"
+    return vector_text(element, [int(_FOLDED[op](x, y)) for x, y in zip(a, b, strict=True)])

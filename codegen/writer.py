@@ -33,11 +33,12 @@ class Scope:
 
 
 class Bound(NamedTuple):
-    """A loop index or a dim: the SSA name of its (first lane's) value, its depth, its lanes."""
+    """A loop index or a dim: the SSA name of its (first lane's) value, its depth, its lanes, a divisor of it."""
 
     ref: str
     depth: int
     lanes: int
+    factor: int = 1
 
 
 class Writer:

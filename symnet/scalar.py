@@ -283,11 +283,11 @@ def bitcast(x: Scalar, dtype: str) -> Scalar:
     return make("bitcast", (x,), dtype)
 
 
-def fold(kind: str, axes: Sequence[tuple[str, Size]], body: Scalar) -> Scalar:
+def fold(kind: str, axes: Sequence[tuple[str, Size]], body: Scalar, position: str = "int64") -> Scalar:
     """Combine `body` over all values of the named indices with one of :data:`FOLDS`.
 
-    "argmax" and "argmin" give the position (int64, the first where several tie, the first NaN where
+    "argmax" and "argmin" give the position (of dtype `position`; the first where several tie, the first NaN where
     there is one) along their one axis.
     """
-    dtype = "int64" if kind.startswith("arg") else body.dtype
+    dtype = position if kind.startswith("arg") else body.dtype
     return make("fold", (body,), dtype, FoldAxes(kind, tuple(axes)))

@@ -3,7 +3,8 @@
 The gradient of a maximum goes to one element of its window: the first NaN if there is one, else the first of
 those that are largest, row by row. That is PyTorch's choice. So the position of that element is an op of its own
 (`max_pool_index`), and the gradient puts values there (`max_pool_spread`), whose own gradient takes
-them from there again (`max_pool_pick`).
+them from there again (`max_pool_pick`). Positions are counted within the window: an element that asks whether it
+is meant compares them with a small pattern, the same for all windows.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..scalar import Scalar
 from .elementwise import no_bool
 from .movement import Movement, reshape
 from .reductions import mean, sum
-from .windows import Axis, folded, loaded, numbers, refusal, spatial, together, views
+from .windows import Axis, folded, loaded, numbers, ravelled, refusal, spatial, together, unravelled, views
 
 Numbers = tuple[int, ...]
 
@@ -34,7 +35,7 @@ class _Pooling(Op):
         super().__init__(name, "contraction")
 
     def operand_dtypes(self, *dtypes: str, **attrs: Any) -> tuple[str, ...]:
-        return no_bool(*dtypes[:1]) + ("int64",) * (len(dtypes) - 1)
+        return no_bool(*dtypes[:1]) + ("int32",) * (len(dtypes) - 1)
 
 
 class MaxPool(_Pooling):
@@ -55,21 +56,21 @@ class MaxPool(_Pooling):
 
 
 class MaxPoolIndex(_Pooling):
-    """Where the maximum of each window is: the position among all elements of its channel."""
+    """Where the maximum of each window is: the position among the window's elements."""
 
     def result_dtype(self, *dtypes: str, **attrs: Any) -> str:
-        return "int64"
+        return "int32"
 
     def result_shape(self, x: Shape, **attrs: Any) -> Shape:  # type: ignore[override]
         return _pooled_shape(x, attrs)
 
     def numpy(self, x: np.ndarray, **attrs: Any) -> Any:  # type: ignore[override]
-        axes = _axes(spatial(x.shape), attrs)
+        kernel, axes = attrs["kernel"], _axes(spatial(x.shape), attrs)
         seen = views(x, axes, _least(x.dtype.name))
-        places = np.argmax(seen.reshape(*seen.shape[: x.ndim], int(np.prod(attrs["kernel"]))), -1)
-        ks, windows = np.unravel_index(places, attrs["kernel"]), np.indices(places.shape)[2:]
-        found = [np.maximum(p * a.stride - a.before + k, 0) for a, p, k in zip(axes, windows, ks, strict=True)]
-        return np.ravel_multi_index(tuple(found), x.shape[2:])
+        places = np.argmax(seen.reshape(*seen.shape[: x.ndim], int(np.prod(kernel))), -1)
+        ks, windows = np.unravel_index(places, kernel), np.indices(places.shape)[2:]
+        found = [np.maximum(k, a.before - p * a.stride) for a, p, k in zip(axes, windows, ks, strict=True)]
+        return np.ravel_multi_index(tuple(found), kernel).astype(np.int32)
 
     def grad(self, g: Any, y: Any, x: Any, **attrs: Any) -> tuple[Any, ...]:
         return (None,)
@@ -78,19 +79,18 @@ class MaxPoolIndex(_Pooling):
         kernel, axes = attrs["kernel"], _axes(spatial(x.shape), attrs)
 
         def body(place: Size) -> Scalar:
-            return _in_window(x, i, _unravelled(place, kernel), attrs, _least(x.dtype))
+            return _in_window(x, i, unravelled(place, kernel), attrs, _least(x.dtype))
 
         size = product(kernel)
-        best = (
-            s.fold("argmax", [(s.counter(0), size)], body(Dim.named(s.counter(0))))
-            if size != 1
-            else s.const(0, "int64")
-        )
+        if size == 1:
+            return s.const(0, "int32")
+        best = s.fold("argmax", [(s.counter(0), size)], body(Dim.named(s.counter(0))), "int32")
+        if all(a.before == 0 for a in axes):
+            return best
         # Where all elements are the least there is, padding may have come first: the first element that is none.
-        places = _unravelled(s.as_size(best), kernel)
-        found = [a.element(p, k)[0] for a, p, k in zip(axes, i[2:], places, strict=True)]
-        places = [maximum(place, 0) if a.before else place for a, place in zip(axes, found, strict=True)]
-        return s.index(_ravelled(places, spatial(x.shape)))
+        places = zip(axes, i[2:], unravelled(s.as_size(s.cast(best, "int64")), kernel), strict=True)
+        found = [maximum(k, a.before - p * a.stride) for a, p, k in places]
+        return s.index(ravelled(found, kernel), "int32")
 
 
 class MaxPoolSpread(_Pooling):
@@ -100,21 +100,21 @@ class MaxPoolSpread(_Pooling):
         return (*g[:2], *size)
 
     def numpy(self, g: np.ndarray, position: np.ndarray, *, size: Numbers, **attrs: Any) -> Any:  # type: ignore[override]
-        result = np.zeros((*g.shape[:2], int(np.prod(size))), g.dtype)
-        n, c = np.indices(g.shape)[:2]
-        np.add.at(result, (n, c, position), g)
-        return result.reshape(*g.shape[:2], *size)
+        result = np.zeros((*g.shape[:2], *size), g.dtype)
+        np.add.at(result, _elements_at(position, size, attrs), g)
+        return result
 
     def grad(self, g: Any, y: Any, x: Any, position: Any, *, size: Shape, **attrs: Any) -> tuple[Any, ...]:  # type: ignore[override]
         return apply(_max_pick, g, position, size=size, **attrs), None
 
     def element(self, i: IndexTuple, g: Operand, position: Operand, *, size: Shape, **attrs: Any) -> Scalar:  # type: ignore[override]
-        here, axes = s.index(_ravelled(i[2:], size)), _axes(size, attrs)
+        axes = _axes(size, attrs)
 
         def body(*js: Size) -> Scalar:
             windows, tests = _covering(axes, i, js, spatial(g.shape))
             at = (*i[:2], *windows)
-            hit = s.eq(loaded(position, at, tests, -1), here)
+            own = [p + a.before - window * a.stride for a, p, window in zip(axes, i[2:], windows, strict=True)]
+            hit = s.eq(loaded(position, at, tests, -1), s.index(ravelled(own, attrs["kernel"]), "int32"))
             return s.select(hit, loaded(g, at, tests, 0), s.const(0, g.dtype))
 
         return folded("add", [a.overlap for a in axes], body)
@@ -127,15 +127,15 @@ class MaxPoolPick(_Pooling):
         return position
 
     def numpy(self, x: np.ndarray, position: np.ndarray, *, size: Numbers, **attrs: Any) -> Any:  # type: ignore[override]
-        flat = x.reshape(*x.shape[:2], int(np.prod(size)))
-        n, c = np.indices(position.shape)[:2]
-        return flat[n, c, position]
+        return x[_elements_at(position, size, attrs)]
 
     def grad(self, g: Any, y: Any, x: Any, position: Any, **attrs: Any) -> tuple[Any, ...]:  # type: ignore[override]
         return apply(_max_spread, g, position, **attrs), None
 
     def element(self, i: IndexTuple, x: Operand, position: Operand, *, size: Shape, **attrs: Any) -> Scalar:  # type: ignore[override]
-        return x[(*i[:2], *_unravelled(s.as_size(position[i]), size))]
+        ks = unravelled(s.as_size(s.cast(position[i], "int64")), attrs["kernel"])
+        places = [a.element(p, k)[0] for a, p, k in zip(_axes(size, attrs), i[2:], ks, strict=True)]
+        return x[(*i[:2], *places)]
 
 
 class AvgPool(_Pooling):
@@ -271,6 +271,14 @@ def _covering(
     return together([a.covering(p, j, m) for a, p, j, m in zip(axes, i[2:], js, counts, strict=True)])
 
 
+def _elements_at(position: np.ndarray, size: Numbers, attrs: dict[str, Any]) -> Any:
+    """numpy's index of the elements at positions within windows."""
+    n, c, *windows = np.indices(position.shape)
+    ks = np.unravel_index(position, attrs["kernel"])
+    places = [p * a.stride - a.before + k for a, p, k in zip(_axes(size, attrs), windows, ks, strict=True)]
+    return (n, c, *places)
+
+
 def _least(dtype: str) -> float:
     return float("-inf") if dtype in FLOATS else int(np.iinfo(dtype).min)
 
@@ -278,22 +286,6 @@ def _least(dtype: str) -> float:
 def _behind(attrs: dict[str, Any]) -> Numbers:
     """The axes of the kernel in numpy's view of windows."""
     return tuple(range(-len(attrs["kernel"]), 0))
-
-
-def _ravelled(places: Sequence[Size], sizes: Shape) -> Size:
-    total: Size = 0
-    for place, size in zip(places, sizes, strict=True):
-        total = total * size + place
-    return total
-
-
-def _unravelled(place: Size, sizes: Shape) -> list[Size]:
-    found: list[Size] = []
-    for size in reversed(sizes[1:]):
-        whole = floordiv(place, size)
-        found.append(place - whole * size)
-        place = whole
-    return [place, *reversed(found)]
 
 
 _MAX = {rank: register(MaxPool(f"max_pool{rank}d")) for rank in (1, 2)}

@@ -96,7 +96,9 @@ class Axis:
         distance = place + self.before
         last = floordiv(distance, self.stride)
         window = last - j
-        tests = [s.index(window) < s.index(windows)]
+        tests = []
+        if not _is_known(windows * self.stride - self.before - self.size):
+            tests.append(s.index(window) < s.index(windows))
         if self.overlap != 1:
             tests.append(s.index(window) >= 0)
         if self.kernel % self.stride != 0:
@@ -128,6 +130,24 @@ def reached(counts: Shape, kernel: Shape, attrs: dict[str, Any]) -> Shape:
 def together(found: Sequence[tuple[Size, list[Scalar]]]) -> tuple[list[Size], list[Scalar]]:
     """The places along all axes, and all tests."""
     return [place for place, _ in found], [t for _, tests in found for t in tests]
+
+
+def ravelled(places: Sequence[Size], sizes: Shape) -> Size:
+    """The position that places along several axes make, row by row."""
+    total: Size = 0
+    for place, size in zip(places, sizes, strict=True):
+        total = total * size + place
+    return total
+
+
+def unravelled(place: Size, sizes: Shape) -> list[Size]:
+    """The places along the axes that make a position."""
+    found: list[Size] = []
+    for size in reversed(sizes[1:]):
+        whole = floordiv(place, size)
+        found.append(place - whole * size)
+        place = whole
+    return [place, *reversed(found)]
 
 
 def first_of_group(channel: Size, channels: Size, others: Size, groups: int) -> Size:
