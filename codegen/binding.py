@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import ctypes
 import math
-import threading
+import time
 from collections.abc import Sequence
-from ctypes import PYFUNCTYPE, addressof, c_int32, c_int64, c_void_p
+from ctypes import CFUNCTYPE, PYFUNCTYPE, addressof, c_int32, c_int64, c_void_p
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from symnet.claims import LOCK, PAUSE, STEP, Claim, exclusively, in_flight
 from symnet.codegen import layouts, trampoline
 from symnet.codegen.pool import Pool, aligned_bytes, is_large
 from symnet.errors import GraphError
-
-_LOCK = threading.RLock()  # re-entrant: a finalizer may run at any allocation
-
 
 # What a program takes and gives
 # ------------------------------
@@ -70,6 +68,11 @@ class Binding:
     stores_early : bool
         Whether the entry may store to results and give a nonzero status then. If so, it is never given the
         caller's own arrays, which a call that fails leaves as they are.
+    claims : tuple of Claim
+        Those of the first parameters. The others are this binding's own: constants.
+    cost_at : int, optional
+        Where in the frame the plan puts about how many nanoseconds a call takes; calls that take long release
+        Python's lock. Without it none do.
     """
 
     plan_address: int
@@ -84,6 +87,8 @@ class Binding:
     keys: tuple[str, ...] = ()
     keep: object = None
     stores_early: bool = False
+    claims: tuple[Claim, ...] = ()
+    cost_at: int | None = None
     _native: _Native = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -141,6 +146,11 @@ def pointers(objects: Sequence[object]) -> ctypes.Array[Any]:
     return (c_void_p * len(objects))(*map(id, objects))
 
 
+_NO_COST = c_int64(0)
+# Workspaces kept for calls of one program at the same time, beside the first: fresh memory costs time.
+SPARES = 3
+
+
 class _Workspace:
     """Frame, buffers and arena of one call at a time."""
 
@@ -157,6 +167,7 @@ class _Workspace:
             frame=addressof(self.frame),
             needed=addressof(self.frame) + 8 * n_dims,
             extents=addressof(self.frame) + 8 * (n_dims + 1),
+            cost=addressof(_NO_COST) if binding.cost_at is None else addressof(self.frame) + 8 * binding.cost_at,
             buffers=addressof(self.buffers),
             result_buffers=addressof(self.buffers) + 8 * fixed,
             results=addressof(self.results),
@@ -179,8 +190,11 @@ class _Native:
         self.bound = False
         self.n_dims = len(binding.dims)
         self.workspace = _Workspace(binding)
+        self.spares: list[_Workspace] = []
         self.plan = PYFUNCTYPE(c_int32, c_void_p)(binding.plan_address)
+        # Where calls are not native: with the GIL, and without.
         self.entry = PYFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p)(binding.entry_address)
+        self.long_entry = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p)(binding.entry_address)
         self.input_dtypes = [np.dtype(spec.dtype) for spec in binding.inputs]
         self.result_dtypes = [np.dtype(spec.dtype) for spec in binding.results]
         self.literals = (c_int64 * sum(len(spec.shape) for spec in binding.inputs))()
@@ -191,6 +205,8 @@ class _Native:
         self.pool = Pool(len(ranks))
         self.keys = pointers(binding.keys)
         self.ranges = self._ranges(binding)
+        self.updated, self.claims = self._claims(binding)
+        self.claim_pointers = (c_void_p * len(self.claims))(*map(addressof, self.claims))
         self.descriptor = self._descriptor(binding)
 
     def _axes(self, binding: Binding) -> ctypes.Array[Any]:
@@ -222,6 +238,13 @@ class _Native:
         spans = [(binding.parameters[i].ctypes.data, binding.parameters[i].nbytes) for i in order]
         return (layouts.Range * len(spans))(*(layouts.Range(start, start + n) for start, n in spans))
 
+    @staticmethod
+    def _claims(binding: Binding) -> tuple[list[Claim], list[Claim]]:
+        """The claims of what is updated, and those of all parameters: in this order, the updated ones first."""
+        known: dict[int, Claim] = dict(enumerate(binding.claims))
+        updated = [known.pop(i, Claim()) for i in sorted(set(binding.updated))]
+        return updated, [*updated, *known.values()]
+
     def _descriptor(self, binding: Binding) -> layouts.Descriptor:
         return layouts.Descriptor(
             workspace=addressof(self.workspace.native),
@@ -238,6 +261,9 @@ class _Native:
             ranges=addressof(self.ranges),
             pool=addressof(self.pool.native),
             stores_early=binding.stores_early,
+            claims=addressof(self.claim_pointers),
+            n_claims=len(self.claims),
+            n_updated=len(self.updated),
         )
 
     def result_shapes(self, workspace: _Workspace) -> list[tuple[int, ...]]:
@@ -254,19 +280,26 @@ class _Native:
         return [math.prod(shape) * dtype.itemsize for shape, dtype in zip(shapes, self.result_dtypes, strict=True)]
 
     def claim(self, binding: Binding) -> _Workspace:
-        """The binding's workspace, or a fresh one if a call is using it."""
+        """The binding's workspace, or another one if a call is using it."""
         slot = addressof(self.descriptor) + layouts.Descriptor.workspace.offset
         if layouts.call_path() == "native":
             free = trampoline.loaded().claim(slot)
         else:
-            with _LOCK:
+            with STEP:
                 free, self.descriptor.workspace = self.descriptor.workspace, None
-        return self.workspace if free else _Workspace(binding)
+        if free:
+            return self.workspace
+        try:
+            return self.spares.pop()
+        except IndexError:
+            return _Workspace(binding)
 
     def put_back(self, workspace: _Workspace) -> None:
         """End a claim."""
         if workspace is self.workspace:
             self.descriptor.workspace = addressof(workspace.native)
+        elif len(self.spares) < SPARES:
+            self.spares.append(workspace)
 
 
 # A call from Python
@@ -365,6 +398,7 @@ def _plan(native: _Native, workspace: _Workspace, dims: list[int]) -> int:
     require(frame[n_dims] >= 0, f"a plan that needs {frame[n_dims]} bytes")
     workspace.grow(frame[n_dims])
     workspace.native.has_large = any(map(is_large, native.result_bytes(workspace)))
+    workspace.native.is_long = c_int64.from_address(workspace.native.cost).value >= layouts.LONG
     workspace.native.planned = 1
     return 0
 
@@ -391,8 +425,33 @@ def _overlaps(array: np.ndarray, others: Sequence[np.ndarray]) -> bool:
 
 
 def _enter(native: _Native, workspace: _Workspace, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> int:
-    """Call the entry. The GIL is held: native calls rely on that while they look for a workspace."""
+    """Call the entry, after waiting for calls of other threads on the parameters. `arrays` and `results` are held."""
     first = len(workspace.buffers) - len(results)
     workspace.buffers[: len(arrays)] = [array.ctypes.data for array in arrays]
     workspace.buffers[first:] = [array.ctypes.data for array in results]
-    return int(native.entry(addressof(workspace.buffers), addressof(workspace.frame), workspace.native.arena))
+    if layouts.call_path() != "native":
+        return _enter_by_ctypes(native, workspace)
+    library, call = trampoline.loaded(), (addressof(native.descriptor), addressof(workspace.native))
+    status = int(library.enter(*call))
+    if status != layouts.BUSY:
+        return status
+    with LOCK:
+        try:
+            library.wait(*call)
+            while (status := int(library.enter(*call))) == layouts.BUSY:
+                time.sleep(PAUSE)
+            return status
+        finally:
+            library.end_wait(*call)
+
+
+def _enter_by_ctypes(native: _Native, workspace: _Workspace) -> int:
+    """The same where calls are not native: those that use parameters take turns."""
+    call = addressof(workspace.buffers), addressof(workspace.frame), workspace.native.arena
+
+    def enter() -> int:
+        if not workspace.native.is_long:
+            return int(native.entry(*call))
+        return int(in_flight(lambda: native.long_entry(*call), lambda: native.entry(*call)))
+
+    return exclusively(native.updated, enter) if native.claims else enter()

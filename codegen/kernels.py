@@ -7,7 +7,7 @@ memory, the parameter it updates where nothing reads the old value later, else a
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -303,19 +303,35 @@ class _Planner:
         self.plan.steps.append(Step(kernel, actual, origin, check, flag))
 
     def _check(self, node: Node) -> None:
-        """Two kernels: do all elements pass; and the value that readers get."""
+        """Two kernels: the value that readers get; and do all its elements pass.
+
+        What is checked is what readers get: another thread may write to the caller's array in between. A value
+        that outlives the call comes after its check.
+        """
+        if self.stored[node].space == "arena":
+            self._store_checked(node)
+            self._flag(node, node.op.passed, [node])
+        else:
+            self._flag(node, node.op.holds, node.inputs)
+            self._store_checked(node)
+
+    def _flag(self, node: Node, rule: Callable[..., s.Scalar], operands: Sequence[Node]) -> None:
         formals, origin = Formals(), self.graph.origin(node)
-        reader = Reader(self.stored, {node}, None, formals)
+        reader = Reader(self.stored, set(), None, formals)
         axes = [(s.counter(axis), size) for axis, size in enumerate(node.shape)]
         index = tuple(Dim.named(name) for name, _ in axes)
-        passes = node.op.holds(index, *map(reader.operand, node.inputs), **node.attrs)
+        passes = rule(index, *map(reader.operand, operands), **node.attrs)
         flag = self._add(Buffer(f"{self.prefix}flag{node.index}", "bool", (), "arena"))
         all_pass = s.fold("and", axes, passes) if axes else passes
         kernel = lower([], [Output(formals.of(flag), 0, all_pass)], formals.buffers(), self.target)
         self._step(kernel, formals, origin, node, flag.name)
+
+    def _store_checked(self, node: Node) -> None:
+        formals = Formals()
+        reader = Reader(self.stored, {node}, None, formals)
         domain, place = _loops_over(node.shape)
         output = Output(formals.of(self.stored[node]), address(place, node.shape), reader.value(node, place))
-        self._step(lower(domain, [output], formals.buffers(), self.target), formals, origin)
+        self._step(lower(domain, [output], formals.buffers(), self.target), formals, self.graph.origin(node))
 
     def _scatter(self, node: Node) -> None:
         """Two kernels: zeros; and the contributions added, one after the other."""

@@ -18,6 +18,9 @@ from typing import Literal
 
 import numpy as np
 
+from symnet.claims import Claim as Claim
+from symnet.claims import Gate as Gate
+
 C_CONTIGUOUS, F_CONTIGUOUS, OWNDATA, ALIGNED, WRITEABLE = 0x1, 0x2, 0x4, 0x100, 0x400
 # The flags of a new array without axes.
 SCALAR = C_CONTIGUOUS | F_CONTIGUOUS | OWNDATA | ALIGNED | WRITEABLE
@@ -25,6 +28,10 @@ SCALAR = C_CONTIGUOUS | F_CONTIGUOUS | OWNDATA | ALIGNED | WRITEABLE
 POOLED = 1 << 16
 # A pool holds at most so many bytes, and no result that is larger.
 POOL_LIMIT = 1 << 28
+# A call that takes about so many nanoseconds releases the GIL: to release it and to get it back takes some 100.
+LONG = 50_000
+# What `enter` of the trampoline gives where another call holds a parameter.
+BUSY = -1
 STRUCTURES = ("none", "one", "tuple", "list", "dict")
 
 _HEAD = object.__basicsize__
@@ -124,7 +131,10 @@ class Signature(Structure):
 
 
 class Descriptor(Structure):
-    """One native program: what it accepts, what it gives and its two functions."""
+    """One native program: what it accepts, what it gives and its two functions.
+
+    `claims` are the addresses of its parameters' claims: first those of the `n_updated` that it updates.
+    """
 
     _fields_ = [
         ("next", c_void_p),
@@ -142,6 +152,9 @@ class Descriptor(Structure):
         ("ranges", c_void_p),
         ("pool", c_void_p),
         ("stores_early", c_int64),
+        ("claims", c_void_p),
+        ("n_claims", c_int64),
+        ("n_updated", c_int64),
     ]
 
 
@@ -199,15 +212,17 @@ class Pool(Structure):
 class Workspace(Structure):
     """The memory of one call in progress: claimed and put back as a unit.
 
-    `needed`, `extents` and `result_buffers` point into the frame and the buffers. `planned` says that the
+    `needed`, `extents`, `cost` and `result_buffers` point into the frame and the buffers. `planned` says that the
     frame holds the plan of its dims and that the arena is large enough for it; `has_large` that some result
-    of that plan is for the pool. `ranges` has room for the memory of all inputs and results.
+    of that plan is for the pool; `is_long` that its calls release the GIL. `ranges` has room for the memory of all
+    inputs and results. `waits` says that the call has closed its parameters' claims and waits for its turn.
     """
 
     _fields_ = [
         ("frame", c_void_p),
         ("needed", c_void_p),
         ("extents", c_void_p),
+        ("cost", c_void_p),
         ("buffers", c_void_p),
         ("result_buffers", c_void_p),
         ("results", c_void_p),
@@ -216,6 +231,8 @@ class Workspace(Structure):
         ("arena_bytes", c_int64),
         ("planned", c_int64),
         ("has_large", c_int64),
+        ("is_long", c_int64),
+        ("waits", c_int64),
     ]
 
 
@@ -230,6 +247,8 @@ API_FUNCTIONS = (
     "PyUnicode_Compare",
     "PyObject_GetAttr",
     "PyObject_Vectorcall",
+    "PyEval_SaveThread",
+    "PyEval_RestoreThread",
 )
 
 
@@ -241,9 +260,9 @@ API_OBJECTS = ("ndarray", "tuple", "list", "dict", "none", "call_name")
 
 
 class Api(Structure):
-    """Addresses of Python and numpy that the trampoline uses."""
+    """Addresses of Python and numpy that the trampoline uses, and that of the process's Gate."""
 
-    _fields_ = [(name, c_void_p) for name in (*API_FUNCTIONS, *NUMPY_FUNCTIONS, *API_OBJECTS)]
+    _fields_ = [(name, c_void_p) for name in (*API_FUNCTIONS, *NUMPY_FUNCTIONS, *API_OBJECTS, "gate")]
 
 
 # Whether to trust them

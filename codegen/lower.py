@@ -80,7 +80,9 @@ def lower_scatter(domain: Axes, added: Output, buffers: dict[str, Buffer], targe
 
     body = tiling.around(domain[:-1] if in_lanes else domain, {}, row)
     output = Output(added.buffer, added.address, total)
-    return _kernel(domain, [output], _used_buffers([output], buffers), body)
+    kernel = _kernel(domain, [output], _used_buffers([output], buffers), body)
+    kernel.work = _work(domain, [output], None)
+    return kernel
 
 
 def _kernel(domain: Axes, outputs: Sequence[Output], used: list[Buffer], body: list[Statement]) -> Kernel:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from symnet.claims import Claim, exclusively
 from symnet.dims import evaluate, product
 from symnet.dtype import Type
 from symnet.errors import CompileError, OutOfMemory, SymnetError
@@ -30,6 +31,7 @@ class Memory(Protocol):
     """What holds a parameter's numbers."""
 
     storage: np.ndarray
+    claim: Claim
 
 
 class NativeProgram:
@@ -99,6 +101,8 @@ class NativeProgram:
             keys=structure.keys,
             keep=loaded,
             stores_early=stores_early(plan),
+            claims=tuple(self._parameters[name].claim for name in names),
+            cost_at=self.assembly.frame.cost_at,
         )
 
     def run(
@@ -166,15 +170,20 @@ class NativeProgram:
 
     def _explained(self, status: int, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> Exception:
         """What a failed check on data was about, found by computing it again in numpy."""
-        values = dict(zip(self.graph.inputs, arrays, strict=True))
+        # Copies: another thread may write to the caller's arrays.
+        values = dict(zip(self.graph.inputs, (array.copy() for array in arrays), strict=True))
         for node in self.assembly.plan.parameters.values():
             values[node] = self._parameters[str(node.attrs["name"])].storage
+        claims = [self._parameters[str(n.attrs["name"])].claim for n in self.assembly.plan.parameters.values()]
         node = self.assembly.checks[status - 1]
         try:
-            interpret(self.graph, values, sizes)
+            exclusively(claims, lambda: interpret(self.graph, values, sizes), readers=True)
         except SymnetError as error:
             return error
-        return CompileError(f"native code refused data that numpy accepts, at {self.graph.origin(node)}")
+        return CompileError(
+            f"native code refused data that numpy accepts, at {self.graph.origin(node)}; does another thread write to "
+            "the arguments or Parameters during the call?"
+        )
 
     def llvm(self) -> str:
         """The LLVM text the program was compiled from."""

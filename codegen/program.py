@@ -49,7 +49,7 @@ class Assembly:
         self.graph, self.target = graph, target
         self.plan: Plan = plan_kernels(graph, groups, target)
         self.arena: Arena = plan_arena(self.plan)
-        self.frame = Frame(graph, self.arena, target, max_bytes)
+        self.frame = Frame(graph, self.arena, target, max_bytes, self.plan.steps)
         self.dims = self.frame.dims
         self.checks: list[Node] = []
         leaves = [*self.plan.parameters, *self.plan.constants, *([TEAM] if target.threads > 1 else [])]

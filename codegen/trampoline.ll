@@ -328,6 +328,11 @@ keep:
   %has_large = call fastcc i1 @has_large(ptr %descriptor, ptr %workspace)
   %has_large.64 = zext i1 %has_large to i64
   set Workspace.has_large %workspace = %has_large.64
+  %cost.at = get Workspace.cost %workspace
+  %cost = load i64, ptr %cost.at
+  %is_long = icmp sge i64 %cost, $long
+  %is_long.64 = zext i1 %is_long to i64
+  set Workspace.is_long %workspace = %is_long.64
   set Workspace.planned %workspace = 1
   br label %yes
 yes:
@@ -1046,13 +1051,197 @@ define void @push(ptr %self, ptr %descriptor) {
   ret void
 }
 
-; Run the program on a bound and planned workspace. The GIL stays held: the caller's list might lose its arrays.
-define internal fastcc i32 @enter(ptr %descriptor, ptr %workspace) alwaysinline {
+; Run the program on a bound and planned workspace.
+define internal fastcc i32 @run(ptr %descriptor, ptr %workspace) alwaysinline {
   %entry = get Descriptor.entry %descriptor
   %buffers = get Workspace.buffers %workspace
   %frame = get Workspace.frame %workspace
   %arena = get Workspace.arena %workspace
   %status = call i32 %entry(ptr %buffers, ptr %frame, ptr %arena)
+  ret i32 %status
+}
+
+; May a call begin on its parameters? What it updates nobody may hold; what it reads no writer may.
+define internal fastcc i1 @may_begin(ptr %descriptor, ptr %workspace) {
+start:
+  %n = get Descriptor.n_claims %descriptor
+  %n_updated = get Descriptor.n_updated %descriptor
+  %claims = get Descriptor.claims %descriptor
+  %waits = get Workspace.waits %workspace
+  %first_come = icmp eq i64 %waits, 0          ; one that waits has closed the claims itself
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %claim ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %claim, label %yes
+claim:
+  %at = item ptr %claims[%i]
+  %holders = get Claim.holders %at
+  %closed = get Claim.closed %at
+  %is_updated = icmp ult i64 %i, %n_updated
+  %alone = icmp eq i64 %holders, 0
+  %unwritten = icmp sge i64 %holders, 0
+  %free = select i1 %is_updated, i1 %alone, i1 %unwritten
+  %is_closed = icmp ne i64 %closed, 0
+  %shut = and i1 %first_come, %is_closed
+  %open = xor i1 %shut, true
+  %fits = and i1 %free, %open
+  %i.next = add i64 %i, 1
+  br i1 %fits, label %next, label %no
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+; Take the claims of a call, or give them back: a reader is one more or less, a writer is there or not.
+define internal fastcc void @mark(ptr %descriptor, i64 %readers, i64 %writer) {
+start:
+  %n = get Descriptor.n_claims %descriptor
+  %n_updated = get Descriptor.n_updated %descriptor
+  %claims = get Descriptor.claims %descriptor
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %claim ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %claim, label %done
+claim:
+  %at = item ptr %claims[%i]
+  %holders = get Claim.holders %at
+  %counted = add i64 %holders, %readers
+  %is_updated = icmp ult i64 %i, %n_updated
+  %new = select i1 %is_updated, i64 %writer, i64 %counted
+  set Claim.holders %at = %new
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}
+
+; Close the claims of a call once more, or once less: a wait begins or ends.
+define internal fastcc void @close(ptr %descriptor, i64 %times) {
+start:
+  %gate = get Api.gate @api
+  %waiting = get Gate.waiting %gate
+  %waiting.new = add i64 %waiting, %times
+  set Gate.waiting %gate = %waiting.new
+  %n = get Descriptor.n_claims %descriptor
+  %claims = get Descriptor.claims %descriptor
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %claim ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %claim, label %done
+claim:
+  %at = item ptr %claims[%i]
+  %closed = get Claim.closed %at
+  %new = add i64 %closed, %times
+  set Claim.closed %at = %new
+  %i.next = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}
+
+; Begin to wait: nobody else begins on these parameters before this call does. Python calls it, holding LOCK of
+; symnet.claims, so one thread waits at a time.
+define void @wait(ptr %descriptor, ptr %workspace) {
+  %waits = get Workspace.waits %workspace
+  %new = icmp eq i64 %waits, 0
+  br i1 %new, label %close, label %done
+close:
+  call fastcc void @close(ptr %descriptor, i64 1)
+  set Workspace.waits %workspace = 1
+  br label %done
+done:
+  ret void
+}
+
+; End a wait if there is one.
+define void @end_wait(ptr %descriptor, ptr %workspace) {
+  %waits = get Workspace.waits %workspace
+  %none = icmp eq i64 %waits, 0
+  br i1 %none, label %done, label %open
+open:
+  set Workspace.waits %workspace = 0
+  call fastcc void @close(ptr %descriptor, i64 -1)
+  br label %done
+done:
+  ret void
+}
+
+; Run the program without the GIL: other threads of Python go on meanwhile. They leave alone what it works on: the
+; workspace is claimed, the parameters are, and the arrays are held by those who called.
+define internal fastcc i32 @run_released(ptr %descriptor, ptr %workspace) noinline {
+  call void @end_wait(ptr %descriptor, ptr %workspace)
+  call fastcc void @mark(ptr %descriptor, i64 1, i64 -1)
+  %gate = get Api.gate @api
+  %others = get Gate.in_flight %gate
+  %with_us = add i64 %others, 1
+  set Gate.in_flight %gate = %with_us
+  %thread = api ptr PyEval_SaveThread()
+  %status = call fastcc i32 @run(ptr %descriptor, ptr %workspace)
+  api void PyEval_RestoreThread(ptr %thread)
+  %all = get Gate.in_flight %gate
+  %without_us = sub i64 %all, 1
+  set Gate.in_flight %gate = %without_us
+  call fastcc void @mark(ptr %descriptor, i64 -1, i64 0)
+  ret i32 %status
+}
+
+; Run the program on a bound and planned workspace, without the GIL if that takes long. $busy, and nothing is
+; changed, where its parameters are not free.
+define i32 @enter(ptr %descriptor, ptr %workspace) alwaysinline {
+  %n_claims = get Descriptor.n_claims %descriptor
+  %unclaimed = icmp eq i64 %n_claims, 0
+  %gate = get Api.gate @api
+  br i1 %unclaimed, label %begin, label %others
+others:                                      ; nearly always there are none, and then nothing is claimed or closed
+  %in_flight = get Gate.in_flight %gate
+  %waiting = get Gate.waiting %gate
+  %any = or i64 %in_flight, %waiting
+  %none = icmp eq i64 %any, 0
+  br i1 %none, label %begin, label %look
+look:
+  %free = call fastcc i1 @may_begin(ptr %descriptor, ptr %workspace)
+  br i1 %free, label %begin, label %busy
+begin:
+  %is_long = get Workspace.is_long %workspace
+  %short = icmp eq i64 %is_long, 0
+  br i1 %short, label %keep, label %long
+long:
+  %closed = get Gate.closed %gate
+  %open = icmp eq i64 %closed, 0
+  br i1 %open, label %release, label %keep
+keep:
+  %status.kept = call fastcc i32 @run(ptr %descriptor, ptr %workspace)
+  ret i32 %status.kept
+release:
+  %status.released = call fastcc i32 @run_released(ptr %descriptor, ptr %workspace)
+  ret i32 %status.released
+busy:
+  ret i32 $busy
+}
+
+; The same for a call that may release the GIL. It holds the results one by one meanwhile: another thread might take
+; them out of the caller's list. Arguments are the caller's to hold until a vectorcall returns.
+define internal fastcc i32 @enter_long(ptr %descriptor, ptr %workspace) noinline {
+start:
+  %n = get Descriptor.n_results %descriptor
+  %results = get Workspace.results %workspace
+  br label %next
+next:
+  %i = phi i64 [ 0, %start ], [ %i.next, %result ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %result, label %enter
+result:
+  %array = item ptr %results[%i]
+  api void Py_IncRef(ptr %array)
+  %i.next = add i64 %i, 1
+  br label %next
+enter:
+  %status = call i32 @enter(ptr %descriptor, ptr %workspace)
+  call fastcc void @drop(ptr %results, i64 %n)
   ret i32 %status
 }
 
@@ -1136,13 +1325,23 @@ pack:
 
 enter:
   %result = phi ptr [ %out, %hold_out ], [ %packed, %pack ]
-  %status = call fastcc i32 @enter(ptr %descriptor, ptr %workspace)
+  %is_long = get Workspace.is_long %workspace
+  %short = icmp eq i64 %is_long, 0
+  br i1 %short, label %enter_short, label %enter_long
+enter_short:
+  %status.short = call i32 @enter(ptr %descriptor, ptr %workspace)
+  br label %entered
+enter_long:
+  %status.long = call fastcc i32 @enter_long(ptr %descriptor, ptr %workspace)
+  br label %entered
+entered:
+  %status = phi i32 [ %status.short, %enter_short ], [ %status.long, %enter_long ]
   store atomic ptr %workspace, ptr %slot release, align 8
   %good = icmp eq i32 %status, 0
   br i1 %good, label %return, label %discard
 return:
   ret ptr %result
-discard:                                     ; a check on the data failed: Python says which
+discard:                                     ; a check on the data failed: Python says which; or another call is to be waited for
   api void Py_DecRef(ptr %result)
   br label %miss
 error:

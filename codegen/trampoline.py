@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from symnet.claims import GATE
 from symnet.codegen import layouts
 
 _TEXT = Path(__file__).with_name("trampoline.ll")
@@ -35,6 +36,7 @@ def llvm_text() -> str:
     constants["scalar_flags"] = layouts.SCALAR
     constants |= {"pooled": layouts.POOLED, "pool_limit": layouts.POOL_LIMIT}
     constants |= {"made": 0, "failed": 1, "missed": 2}
+    constants |= {"long": layouts.LONG, "busy": layouts.BUSY}
     constants["api_size"] = ctypes.sizeof(layouts.Api)
     lines = Template(_TEXT.read_text()).substitute(constants).replace(",\n   ", ",").splitlines()
     return "\n".join(_expand(line, number) for number, line in enumerate(lines))
@@ -113,16 +115,22 @@ class Library(NamedTuple):
     lend: Any
     admit: Any
     release: Any
+    enter: Any
+    wait: Any
+    end_wait: Any
     code: object
 
 
-# What Python calls: the types of the answer and of the arguments. All hold the GIL.
+# What Python calls: the types of the answer and of the arguments. All hold the GIL, which `enter` may release.
 _EXPORTS: dict[str, tuple[Any, ...]] = {
     "claim": (c_void_p, c_void_p),
     "push": (None, c_void_p, c_void_p),
     "lend": (ctypes.py_object, c_void_p, c_void_p, c_void_p, c_int64),
     "admit": (c_int32, c_void_p, ctypes.py_object, c_void_p, c_int64),
     "release": (None, c_void_p),
+    "enter": (c_int32, c_void_p, c_void_p),
+    "wait": (None, c_void_p, c_void_p),
+    "end_wait": (None, c_void_p, c_void_p),
 }
 
 
@@ -144,6 +152,7 @@ def loaded() -> Library:
     objects = (np.ndarray, tuple, list, dict, None, _CALL_NAME)
     for name, each in zip(layouts.API_OBJECTS, objects, strict=True):
         setattr(api, name, id(each))
+    api.gate = ctypes.addressof(GATE)
     exports = {name: PYFUNCTYPE(*types)(code.addresses[name]) for name, types in _EXPORTS.items()}
     return Library(code.addresses["call"], **exports, code=code)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .claims import exclusively
 from .dims import names
 from .dtype import Type
 from .errors import ArgumentError, GraphError, ShapeError
@@ -182,6 +183,14 @@ class InterpretedProgram:
         targets: Sequence[np.ndarray] | None = None,
     ) -> list[np.ndarray]:
         """Compute the results, then store the updates, and the results in `targets`."""
+        if not self.parameters:
+            return self._run(arrays, sizes, targets)
+        claims = [parameter.claim for parameter in self.parameters.values()]
+        return exclusively(claims, lambda: self._run(arrays, sizes, targets))
+
+    def _run(
+        self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], targets: Sequence[np.ndarray] | None
+    ) -> list[np.ndarray]:
         values = dict(zip(self.graph.inputs, arrays, strict=True))
         for node in self.graph.nodes:
             if node.op.name == "parameter":

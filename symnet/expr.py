@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .claims import Claim, exclusively
 from .dims import Dim, Size
 from .dtype import Shape, collecting, dtype_name, number_as, shape_text, storage
 from .dtype import as_numbers as as_numbers
@@ -247,6 +248,8 @@ class Parameter(Expr):
     ----------
     storage : ndarray
         The memory that programs read and write; `value` is the way to it that checks.
+    claim : Claim
+        Which calls are at work on it without Python's lock.
     default_update : Expr or None
         The new value that every function which reads the Parameter gives it, unless `updates` of `compile` has
         another. None (nearly always): it is left alone.
@@ -260,19 +263,26 @@ class Parameter(Expr):
     array([2., 4.])
     """
 
-    __slots__ = ("default_update", "name", "storage", "trainable")
+    __slots__ = ("claim", "default_update", "name", "storage", "trainable")
 
     def __init__(self, value: Any, name: str | None = None, trainable: bool = True) -> None:
         self.default_update: Expr | None = None
         array = as_numbers(value, f"Parameter {name!r}" if name else "Parameter")
-        self.storage = aligned_copy(array)
+        self.storage, self.claim = aligned_copy(array), Claim()
         self.name = _unique(name or "parameter")
         self.trainable = trainable
         super().__init__(PARAMETER, (), {"name": self.name}, array.shape, array.dtype.name)
 
     @property
     def value(self) -> np.ndarray:
-        """The current numbers, read-only. Assign to write; the shape must fit and the dtype cast safely."""
+        """The current numbers, read-only. Assign to write; the shape must fit and the dtype cast safely.
+
+        Both wait for calls that other threads make: to read for one that updates the Parameter, to assign for all
+        that use it. What is read is a view, so later updates show in it; where other threads make them, copy it
+        while they rest, or have a function return the Parameter: its calls see all of an update or nothing.
+        """
+        if self.claim.holders < 0 or self.claim.closed:
+            exclusively([self.claim], lambda: None, readers=True)
         # Over a read-only buffer: numpy would let a mere view of the storage be made writeable again.
         return np.asarray(self.storage.data.toreadonly())
 
@@ -285,7 +295,7 @@ class Parameter(Expr):
         if not np.can_cast(array.dtype, self.storage.dtype, "same_kind"):
             raise DTypeError(f"{whose} is {self.storage.dtype}; a value of {array.dtype} does not cast safely")
         check_fits(array, self.storage.dtype.name, whose)
-        self.storage[...] = array
+        exclusively([self.claim], lambda: self.storage.__setitem__(..., array))
 
     def __str__(self) -> str:
         return f"Parameter {self.name!r}"

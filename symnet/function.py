@@ -68,6 +68,12 @@ class Function(NativeCallable):
     array may overlap inputs and Parameters, but none may overlap another. A call that raises leaves them
     as they were.
 
+    A call that takes about 50 microseconds or more, by an estimate from the sizes, releases Python's lock: other
+    threads go on beside it, calls of the same function too. Calls that meet at a Parameter wait for each other, so
+    each sees whole states of it and no update is lost. Arrays are the caller's to guard: one that another thread
+    writes to during a call gives undefined numbers (never reads outside of an array). A call in native code is not
+    interrupted: KeyboardInterrupt comes when it is done.
+
     Attributes
     ----------
     inputs : tuple of Variable

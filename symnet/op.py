@@ -61,6 +61,9 @@ class Op:
     checks_data : bool
         Whether its numpy answer refuses some values of its operand, so that it must run even if nothing
         reads it.
+    needs_still_data : bool
+        Whether addresses follow from its result, unchecked, that are inside only if no other thread writes to its
+        operand meanwhile. A program with such an op keeps Python's lock.
     is_commutative : bool
         Whether its two operands may be swapped, bit for bit. (Not maximum and minimum: of 0.0 and -0.0 numpy
         gives the second.)
@@ -79,6 +82,7 @@ class Op:
     name: str
     family: str
     checks_data: bool = False
+    needs_still_data: bool = False
     is_commutative: bool = False
     is_lazy: bool = False
     is_view: bool = False
@@ -137,6 +141,10 @@ class Op:
     def holds(self, i: IndexTuple, *operands: Operand, **attrs: Any) -> Scalar:
         """Of an op that checks data: whether element `i` passes, as a bool."""
         raise NotImplementedError(f"op {self.name} has no check")
+
+    def passed(self, i: IndexTuple, value: Operand, **attrs: Any) -> Scalar:
+        """The same, told from the op's own result; here that of an op that gives its operand."""
+        return self.holds(i, value, **attrs)
 
 
 class Composite(Op):

@@ -65,6 +65,11 @@ class CheckIndex(Op):
         lowest = -s.index(size) if wraps else s.const(0, "int64")
         return (indices[i] >= lowest) & (indices[i] < s.index(size))
 
+    def passed(  # type: ignore[override]
+        self, i: IndexTuple, value: Operand, *, size: Size, wraps: bool = True
+    ) -> Scalar:
+        return self.holds(i, value, size=size, wraps=False)
+
     def element(  # type: ignore[override]
         self, i: IndexTuple, indices: Operand, *, size: Size, wraps: bool = True
     ) -> Scalar:

@@ -44,6 +44,8 @@ def _sorts_before(a: Scalar, b: Scalar) -> Scalar:
 class Ranks(Op):
     """How many elements along `axis` stand before each in a stable order. Attributes `axis`, `descending`."""
 
+    needs_still_data = True
+
     def __init__(self) -> None:
         super().__init__("ranks", "contraction")
 
