@@ -13,11 +13,10 @@ from . import arguments, ops
 from .compile import compile
 from .dtype import FLOATS
 from .errors import ArgumentError, GradientError, GradientMismatch
-from .expr import Constant, Expr, Parameter, Variable, apply_symbolic, as_numbers
+from .expr import Constant, Expr, Parameter, Variable, as_numbers
 from .function import Function
-from .gradient import REQUEST, GradientRequest, grad
-from .graph import EXTENT
-from .scan import LOOP, Loop
+from .gradient import grad
+from .rewriting import Rewriter
 from .specialize import leaves
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -155,64 +154,18 @@ def _in_float64(expression: Expr, values: Mapping[Expr, np.ndarray]) -> tuple[Ex
         variable = Variable(name, leaf.known_shape, dtype)
         points.append(_Point(variable, leaf, np.asarray(value, dtype) if is_moved else value))
         image[leaf] = variable
-    rewriter = _Rewriter(image)
-    rewriter.rewrite([expression])
-    return rewriter.image[expression], points
+    return _InFloat64(image).rewrite([expression])[0], points
 
 
-def _in_order(roots: Sequence[Expr]) -> list[Expr]:
-    """Expressions and all that they are computed from, operands first."""
-    found = set(roots)
-    stack = list(found)
-    while stack:
-        for operand in stack.pop().operands:
-            if operand not in found:
-                found.add(operand)
-                stack.append(operand)
-    return sorted(found, key=lambda e: e.order)
+class _InFloat64(Rewriter):
+    """Writes expressions again in float64."""
 
+    def constant(self, expr: Constant) -> Expr:
+        is_narrow = isinstance(expr.value, np.ndarray) and expr.value.dtype == np.float32
+        return Constant(expr.value.astype(np.float64)) if is_narrow else expr
 
-class _Rewriter:
-    """Writes expressions again, with others in place of some of them, in float64."""
-
-    def __init__(self, image: Mapping[Expr, Expr]) -> None:
-        self.image = dict(image)
-        self.requests: dict[GradientRequest, list[Expr]] = {}
-        self.loops: dict[Loop, list[Expr]] = {}
-
-    def rewrite(self, roots: Sequence[Expr]) -> None:
-        for expr in _in_order(roots):
-            if expr not in self.image:
-                self.image[expr] = self._rewritten(expr)
-
-    def _rewritten(self, expr: Expr) -> Expr:
-        if isinstance(expr, Constant):
-            is_narrow = isinstance(expr.value, np.ndarray) and expr.value.dtype == np.float32
-            return Constant(expr.value.astype(np.float64)) if is_narrow else expr
-        if expr.op is EXTENT:
-            return expr
-        if expr.op is REQUEST:
-            request = expr.attrs["request"]
-            if request not in self.requests:
-                self.requests[request] = request.mapped(self.image).results()
-            return self.requests[request][expr.attrs["position"]]
-        if expr.op is LOOP:
-            loop = expr.attrs["loop"]
-            if loop not in self.loops:
-                self.loops[loop] = self._loop(loop).results()
-            return self.loops[loop][expr.attrs["position"]]
-        attrs = {k: "float64" if v == "float32" else v for k, v in expr.attrs.items()}
-        return apply_symbolic(expr.op, [self.image[o] for o in expr.operands], attrs)
-
-    def _loop(self, loop: Loop) -> Loop:
-        image = self.image
-        firsts, arrays = [image[e] for e in loop.firsts], [image[e] for e in loop.arrays]
-        made = Loop(firsts, arrays, loop.length, loop.is_reversed)
-        formals = zip([*loop.carries, *loop.slices], [*made.carries, *made.slices], strict=True)
-        image.update(formals)
-        self.rewrite([*loop.nexts, *loop.ys])
-        made.close([image[e] for e in loop.nexts], [image[e] for e in loop.ys])
-        return made
+    def attr(self, value: Any) -> Any:
+        return "float64" if value == "float32" else value
 
 
 def _computed(outputs: Any, points: Sequence[_Point], mode: str) -> Callable[..., Any]:

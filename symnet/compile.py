@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .batched import repeated
 from .claims import exclusively
 from .dims import names
 from .dtype import Type
@@ -28,6 +29,7 @@ from .reference import interpret
 from .report import MemoryReport, PassRecord, Report
 from .specialize import leaves, specialize
 from .structure import Structure
+from .updating import brought_updates
 
 if TYPE_CHECKING:
     from .codegen.targets import Target
@@ -59,7 +61,7 @@ def compile(
     updates : dict or pairs of Parameter to Expr, optional
         New values of Parameters, computed from the old ones and stored after everything is computed,
         all or none. A Parameter with a `default_update` (the state of a `symnet.random.Generator`) gets
-        that where it is read and not among these.
+        that where it is read and not among these; so do the running statistics of layers in training.
     mode : {"native", "interpret"}
         Machine code, or numpy node by node.
     pipeline : sequence of passes, optional
@@ -107,7 +109,7 @@ def compile(
     if not roots and not pairs:
         raise ArgumentError("nothing to compile: give outputs, updates or both")
     found = leaves([*roots, *(e for _, e in pairs), *(p for p, _ in pairs)])
-    brought = _default_updates(found, pairs)
+    brought = list(brought_updates([*roots, *(e for _, e in pairs)], {p for p, _ in pairs}).items())
     if brought:
         pairs += brought
         found = leaves([*found, *(e for _, e in brought)])
@@ -137,7 +139,12 @@ def compile(
 
         return NativeProgram(graph, groups, tuple(types), parameters, report, structure, processor, max_bytes)
 
-    return Function(structure, variables, pairs, mode, build)
+    def repeat() -> Function:
+        many = repeated(roots, variables, pairs)
+        options: dict[str, Any] = {"pipeline": passes, "target": target, "threads": threads, "max_bytes": max_bytes}
+        return compile(structure.pack(many.outputs), many.inputs, many.updates, mode, check=check, **options)
+
+    return Function(structure, variables, pairs, mode, build, repeat)
 
 
 def run_passes(graph: Graph, passes: Sequence[Pass], check: bool = False) -> tuple[Graph, Report]:
@@ -297,13 +304,6 @@ def _require_bound(graph: Graph) -> None:
         for name in (n for size in node.shape for n in names(size) if n not in known):
             complaint = f"the size {name!r} is of no input; expected a Variable that has it among inputs="
             raise located(ShapeError(complaint), node.op, graph.origin(node))
-
-
-def _default_updates(found: list[Expr], pairs: list[tuple[Parameter, Expr]]) -> list[tuple[Parameter, Expr]]:
-    """The updates that Parameters of a program bring themselves, for those that `pairs` does not update."""
-    given = {p for p, _ in pairs}
-    own = [(p, p.default_update) for p in found if isinstance(p, Parameter) and p not in given]
-    return [(p, new) for p, new in own if new is not None]
 
 
 def _inputs(needed: Sequence[Variable], listed: Sequence[Variable] | None) -> list[Variable]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from . import arguments
+from .batched import batches_of
 from .codegen.call import Binding, NativeCallable
 from .dims import evaluate
 from .dtype import WEAK, Type, dtype_name
@@ -89,12 +90,14 @@ class Function(NativeCallable):
         updates: Sequence[tuple[Parameter, Expr]],
         mode: str,
         build: Builder,
+        repeat: Callable[[], Function],
     ) -> None:
         self.inputs = tuple(inputs)
         self.mode = mode
         self._structure = structure
         self._updates = tuple(updates)
-        self._build = build
+        self._build, self._repeat = build, repeat
+        self._repeated: Function | None = None
         self._programs: dict[Key, Program | SymnetError] = {}
         self._latest: Program | None = None
         self._n_compiles = self._n_bound = 0
@@ -219,6 +222,72 @@ class Function(NativeCallable):
         arrays = [arguments.cast(v, a) for v, a in zip(self.inputs, given, strict=True)]
         self._program(arrays, arguments.bind(self.inputs, arrays), [False] * len(arrays))
         return self
+
+    def run(self, data: Any, n: int) -> Any:
+        """Call the function for every `n` rows of the data, in one native call.
+
+        The loop over the batches is compiled as a loop of :func:`symnet.scan`: every batch reads the Parameters as
+        the one before has left them, and Python is not asked in between. All whole batches together change
+        everything or, where an exception is raised, nothing. A last batch of fewer rows is an ordinary call after
+        them. The first use compiles the loop, which takes as long as compiling the function did, or some times
+        that; since a call costs less than a microsecond, it pays for steps that are very small.
+
+        Parameters
+        ----------
+        data : sequence of arrays, or dict of str to array
+            For each input its rows, as many for all; a single array where there is one input.
+        n : int
+            Rows of a batch.
+
+        Returns
+        -------
+        array, or tuple, list or dict of arrays
+            Structured like the outputs, with one row for each batch.
+
+        Raises
+        ------
+        ArgumentError, ShapeError, DTypeError
+            The data do not fit, or the results of a short last batch would have another shape than the others.
+
+        Examples
+        --------
+        >>> import numpy as np, symnet as sn
+        >>> x = sn.Variable("x", ("batch",), "float64")
+        >>> seen = sn.Parameter(0.0, name="seen")
+        >>> step = sn.compile(sn.sum(x), updates={seen: seen + sn.sum(x)})
+        >>> step.run([np.arange(5.0)], 2), float(seen.value)
+        (array([1., 5., 4.]), 10.0)
+        """
+        given = [data] if isinstance(data, np.ndarray) else data
+        if not isinstance(given, (list, tuple, Mapping)):
+            raise ArgumentError(f"run: data is {type(data).__name__}; expected a list of arrays, or a dict of them")
+        args, kwargs = ((), given) if isinstance(given, Mapping) else (given, {})
+        values = arguments.match(self.inputs, args, kwargs)
+        arrays = [arguments.cast(v, a) for v, a in zip(self.inputs, values, strict=True)]
+        whole, rest = batches_of(arrays, self.inputs, n)
+        if not len(rest[0]):
+            return self._whole(whole)
+        if not len(whole[0]):
+            return self._structure.pack([r[None] for r in self._structure.flatten(self(*rest), "it", "it")])
+        shapes = [self._result_shapes([a[0] for a in whole]), self._result_shapes(rest)]
+        if shapes[0] != shapes[1]:
+            raise ShapeError(
+                f"run: results have the shapes {shapes[0]}, and {shapes[1]} for the last {len(rest[0])} rows: "
+                "expected the same for every batch; give an n that divides the number of rows"
+            )
+        stacked = self._structure.flatten(self._whole(whole), "it", "it")
+        last = self._structure.flatten(self(*rest), "it", "it")
+        return self._structure.pack([np.concatenate([s, r[None]]) for s, r in zip(stacked, last, strict=True)])
+
+    def _whole(self, batches: Sequence[np.ndarray]) -> Any:
+        if self._repeated is None:
+            self._repeated = self._repeat()
+        return self._repeated(*batches)
+
+    def _result_shapes(self, arrays: Sequence[np.ndarray]) -> list[tuple[int, ...]]:
+        sizes = arguments.bind(self.inputs, arrays)
+        program, sizes = self._program(arrays, sizes, [False] * len(arrays))
+        return [tuple(evaluate(s, sizes) for s in node.shape) for node in program.graph.outputs]
 
     # -- looking inside ------------------------------------------------------------------------
 

@@ -238,6 +238,8 @@ def test_layers() -> None:
         (sn.nn.AvgPool1d(2), (2, 2, 9), (2, 2, 4)),
         (sn.nn.AvgPool2d((3, 1), 1), (2, 2, 9, 8), (2, 2, 7, 8)),
         (sn.nn.GlobalAvgPool2d(), (2, 3, 4, 5), (2, 3)),
+        (sn.nn.GlobalAvgPool1d(), (2, 3, 4), (2, 3)),
+        (sn.nn.ConvTranspose1d(3, 4, 4, stride=2, padding=1, rng=0), (2, 3, 5), (2, 4, 10)),
         (sn.nn.Upsample(scale_factor=(2, 3)), (2, 3, 4, 5), (2, 3, 8, 15)),
         (sn.nn.Flatten(start_dim=2), (2, 3, 4, 5), (2, 3, 20)),
         (sn.nn.Flatten(0, 1), (2, 3, 4, 5), (6, 4, 5)),

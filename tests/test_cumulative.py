@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import symnet as sn
+from symnet import eager
 
 CASES = [
     ((4, 3, 2), ("a", "b", "c"), (0, 1, 2, -1, -3, None)),
@@ -86,3 +87,22 @@ def test_bad_input(build: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         build()
     assert isinstance(caught.value, sn.SymnetError)
+
+
+@pytest.mark.parametrize("own", [sn.cumsum, sn.cumprod])
+def test_gradients_where_factors_are_zero(own: Any) -> None:
+    x = sn.Variable("x", (4, 3), "float64")
+    point = np.random.default_rng(0).uniform(0.5, 1.5, (4, 3))
+    point[1, 0] = point[2, 1] = point[3, 1] = 0.0
+    for axis in (0, 1, None):
+        loss = sn.sum(own(x, axis) ** 2)
+        sn.check_grads(loss, {"x": point}, order=2)
+
+
+@pytest.mark.parametrize("own", [sn.cumsum, sn.cumprod])
+def test_the_tape_agrees(own: Any) -> None:
+    array = np.random.default_rng(0).uniform(0.5, 1.5, (3, 4))
+    t = eager.Tensor(array, requires_grad=True)
+    sn.sum(own(t, 1) ** 2).backward()
+    x = sn.Variable("x", (3, 4), "float64")
+    np.testing.assert_allclose(t.grad, sn.compile(sn.grad(sn.sum(own(x, 1) ** 2), x))(array), rtol=1e-12)

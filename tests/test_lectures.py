@@ -35,6 +35,9 @@ PROMISED = {
     "18_digits.py": r"epoch 30: .*test accuracy 0\.9[5-9]",
     "19_char_lstm.py": r"the letter before 3\.96, the dice 1\.15, LSTM 1\.1\d\nit writes: [a-z., ]{120}",
     "20_closed_form.py": r"natively: w = (\[.*\]) .*\n.*lstsq: +w = \1\n[\s\S]*penalty 2\.42\d\n.* -> 0\.119 at the penalty 0\.029",
+    "21_dropout.py": r"dropout 0\.0: training loss 0\.0.* accuracy 1\.000, test loss 0\.[45].*\ndropout 0\.7: .*test loss 0\.[23]",
+    "22_convolutional_digits.py": r"epoch 15: test accuracy (0\.9[89]\d|1\.000)\n.* \d+ -> \d+ nodes, the same answers: True",
+    "23_transformer.py": r"  0 steps: perplexity 30\.[\s\S]*500 steps: perplexity 1\.2\d\n.*own: 1\.18 ",
 }
 
 

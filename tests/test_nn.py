@@ -157,6 +157,7 @@ def test_loss_modules_are_the_functions() -> None:
         (sn.nn.MSELoss(), b, sn.mse(a, b)),
         (sn.nn.L1Loss(), b, sn.mae(a, b)),
         (sn.nn.HuberLoss(0.1), b, sn.huber(a, b, 0.1)),
+        (sn.nn.HingeLoss(), b * 2 - 1, sn.hinge(a, b * 2 - 1)),
         (sn.nn.BCELoss(), b, sn.binary_cross_entropy(a, b)),
         (sn.nn.BCEWithLogitsLoss(), b, sn.binary_cross_entropy_with_logits(a, b)),
         (sn.nn.CrossEntropyLoss(0.1), labels, sn.cross_entropy(a, labels, 0.1)),

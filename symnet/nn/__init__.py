@@ -32,25 +32,30 @@ from .activations import (
     Softsign,
 )
 from .attention import MultiheadAttention, TransformerEncoderLayer
+from .batch_norm import BatchNorm1d, BatchNorm2d
 from .cells import GRUCell, LSTMCell, RNNCell
 from .convolution import (
     AvgPool1d,
     AvgPool2d,
     Conv1d,
     Conv2d,
+    ConvTranspose1d,
     ConvTranspose2d,
+    GlobalAvgPool1d,
     GlobalAvgPool2d,
     MaxPool1d,
     MaxPool2d,
     Upsample,
 )
 from .dropout import Dropout, dropout
+from .fusing import fuse
 from .layers import Embedding, Flatten, Linear, Module, ReLU, Residual, Sequential, Sigmoid, Softmax, Tanh
 from .losses import (
     BCELoss,
     BCEWithLogitsLoss,
     CosineSimilarity,
     CrossEntropyLoss,
+    HingeLoss,
     HuberLoss,
     KLDivLoss,
     L1Loss,
@@ -72,8 +77,11 @@ __all__ = [
     "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "CosineSimilarity",
     "CrossEntropyLoss",
@@ -81,10 +89,12 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GRUCell",
+    "GlobalAvgPool1d",
     "GlobalAvgPool2d",
     "GroupNorm",
     "Hardsigmoid",
     "Hardtanh",
+    "HingeLoss",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
@@ -124,6 +134,7 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "entropy",
+    "fuse",
     "hinge",
     "huber",
     "init",

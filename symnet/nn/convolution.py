@@ -21,6 +21,7 @@ class _Convolution(Module):
 
     rank: int
     is_transposed = False
+    settings: dict[str, Any]
 
     def _prepare(
         self, channels: tuple[int, int], kernel_size: Numbers, groups: int, bias: bool, dtype: Any, rng: Any
@@ -55,7 +56,7 @@ class _Conv(_Convolution):
         rng: Any = None,
     ) -> None:
         self._prepare((in_channels, out_channels), kernel_size, groups, bias, dtype, rng)
-        self.settings: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        self.settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
 class Conv2d(_Conv):
@@ -108,23 +109,7 @@ class Conv1d(_Conv):
         return ops.conv1d(x, self.weight, self.bias, **self.settings)
 
 
-class ConvTranspose2d(_Convolution):
-    """The transpose of a convolution; see :func:`symnet.conv_transpose2d`. Arguments as :class:`Conv2d`'s.
-
-    Attributes
-    ----------
-    weight : Parameter of shape (in, out / groups, kernel height, kernel width)
-    bias : Parameter of shape (out,), or None
-
-    Examples
-    --------
-    >>> import symnet as sn
-    >>> x = sn.Variable("x", shape=("batch", 4, 7, 7), dtype="float32")
-    >>> sn.nn.ConvTranspose2d(4, 2, 4, stride=2, padding=1)(x).shape
-    (batch, 2, 14, 14)
-    """
-
-    rank = 2
+class _ConvTranspose(_Convolution):
     is_transposed = True
 
     def __init__(
@@ -142,11 +127,39 @@ class ConvTranspose2d(_Convolution):
         rng: Any = None,
     ) -> None:
         self._prepare((in_channels, out_channels), kernel_size, groups, bias, dtype, rng)
-        self.settings: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        self.settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         self.output_padding = output_padding
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """The transpose of a convolution; see :func:`symnet.conv_transpose2d`. Arguments as :class:`Conv2d`'s.
+
+    Attributes
+    ----------
+    weight : Parameter of shape (in, out / groups, kernel height, kernel width)
+    bias : Parameter of shape (out,), or None
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> x = sn.Variable("x", shape=("batch", 4, 7, 7), dtype="float32")
+    >>> sn.nn.ConvTranspose2d(4, 2, 4, stride=2, padding=1)(x).shape
+    (batch, 2, 14, 14)
+    """
+
+    rank = 2
 
     def forward(self, x: Any) -> Any:
         return ops.conv_transpose2d(x, self.weight, self.bias, output_padding=self.output_padding, **self.settings)
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """The transpose of a convolution of sequences; see :func:`symnet.conv_transpose1d`."""
+
+    rank = 1
+
+    def forward(self, x: Any) -> Any:
+        return ops.conv_transpose1d(x, self.weight, self.bias, output_padding=self.output_padding, **self.settings)
 
 
 class _Pool(Module):
@@ -180,6 +193,13 @@ class AvgPool2d(_Pool):
 
     def forward(self, x: Any) -> Any:
         return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class GlobalAvgPool1d(Module):
+    """The mean of every channel of sequences, of shape (samples, channels)."""
+
+    def forward(self, x: Any) -> Any:
+        return ops.global_avg_pool1d(x)
 
 
 class GlobalAvgPool2d(Module):

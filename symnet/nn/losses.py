@@ -43,6 +43,13 @@ class HuberLoss(Loss):
         return ops.huber(prediction, target, self.delta)
 
 
+class HingeLoss(Loss):
+    """The mean of max(0, 1 - prediction * target), for targets -1 and 1."""
+
+    def loss(self, prediction: Any, target: Any) -> Any:
+        return ops.hinge(prediction, target)
+
+
 class BCELoss(Loss):
     """Binary cross entropy of probabilities."""
 

@@ -16,6 +16,7 @@ from ..expr import Expr, Parameter, Variable
 from ..function import Function
 from ..nn import Module
 from ..optim import Updates
+from ..updating import brought_updates
 from .feed import Kind
 
 Loss = Callable[[Any, Any], Any]
@@ -70,7 +71,9 @@ class Programs:
         output = self._output(training=True)
         loss = self._loss(output)
         finite = ops.less(ops.abs(loss), math.inf)
-        updates = self.optimizer(loss, self.model.parameters())
+        updates = dict(self.optimizer(loss, self.model.parameters()))
+        # What layers bring themselves, such as running statistics and states of generators.
+        updates |= brought_updates([loss, output], updates)
         return loss, output, {p: ops.where(finite, new, p) for p, new in updates.items()}
 
     @property
