@@ -6,6 +6,7 @@ groups, in order, are the kernels; a value used only inside its group never reac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from symnet.dtype import Shape, normalize_axes
@@ -102,7 +103,7 @@ class _Former:
         self.loops: dict[tuple[Body, tuple[Node, ...]], int] = {}
 
     def groups_in_order(self) -> list[Group]:
-        for node in self.live:
+        for node in _early_first(self.live):
             if node.op.family == "leaf" or node.op.is_view or is_lazy(node, self.materialized):
                 continue
             if node.op is SCAN:
@@ -239,6 +240,17 @@ class _Former:
         return (
             first.op.family == "reduction" and first.inputs[0] in group.nodes and group.domain == first.inputs[0].shape
         )
+
+
+def _early_first(live: Sequence[Node]) -> list[Node]:
+    """Checks of arguments and numbers made of sizes and 0-d values before all else: they part no other kernels."""
+    early: set[Node] = set()
+    for node in live:
+        if node.op.family == "leaf" or (
+            (node.op.checks_data or node.shape == ()) and all(operand in early for operand in node.inputs)
+        ):
+            early.add(node)
+    return [n for n in live if n in early] + [n for n in live if n not in early]
 
 
 def _started(node: Node) -> Group:
