@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import symnet.ops  # noqa: F401  (registers every op)
 from symnet.dtype import Type
 from symnet.graph import INPUT, PARAMETER, Graph, Node
 from symnet.op import OPS, apply
+from symnet.ops.scan import Body, insert_scan
 from symnet.reference import interpret
 
 
@@ -32,9 +33,30 @@ def op(name: str, *args: Any, **attrs: Any) -> Any:
     return apply(OPS[name], *args, **attrs)
 
 
+def scan(
+    step: Callable[..., tuple[Sequence[Node], Sequence[Node]]],
+    carries: Sequence[Node],
+    slices: Sequence[Node],
+    captured: Sequence[Node] = (),
+) -> list[Node]:
+    """A loop; its step is called with the carries c0, .., the slices s0, .. and what is the same, w0, .."""
+    inner = Graph()
+    inner.inputs = [
+        inner.leaf(INPUT, Type(n.dtype, n.shape[1:] if letter == "s" else n.shape), name=f"{letter}{k}")
+        for letter, nodes in (("c", carries), ("s", slices), ("w", captured))
+        for k, n in enumerate(nodes)
+    ]
+    nexts, ys = step(*inner.inputs)
+    inner.updates = list(zip(inner.inputs, nexts, strict=False))
+    inner.outputs = list(ys)
+    body = Body(inner, len(carries), len(slices))
+    return insert_scan(carries[0].graph, body, [*carries, *slices, *captured], slices[0].shape[0], False)
+
+
 def text(graph: Graph) -> list[str]:
-    """The lines of the graph's text, without origins and types, live nodes numbered from 0."""
+    """The lines of the graph's text, without origins, types and bodies of loops; live nodes numbered from 0."""
     lines = [line.split("  #")[0].strip() for line in str(graph).splitlines()[1:]]
+    lines = lines[: 1 + next(k for k, line in enumerate(lines) if line.startswith("return "))]
     body = [re.sub(r" : [^:]*$", "", line) for line in lines if not re.search(r" = (input|parameter) : ", line)]
     names: dict[str, str] = {}
     for line in body:
@@ -45,6 +67,11 @@ def text(graph: Graph) -> list[str]:
         if line.startswith("%"):
             names[line.split(" ")[0]] = f"%{sum(name.startswith('%') for name in names.values())}"
     return [re.sub(r"%\d+", lambda m: names.get(m[0], m[0]), line) for line in body]
+
+
+def body_texts(graph: Graph) -> list[list[str]]:
+    """The lines of the body of each loop, in order."""
+    return [text(body.graph) for body in graph.bodies()]
 
 
 def run(graph: Graph, values: Mapping[str, np.ndarray], sizes: Mapping[str, int] | None = None) -> list[np.ndarray]:

@@ -1,0 +1,117 @@
+"""differentiate_scan: the derivative of a loop is a loop backwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from symnet.graph import Graph, Node
+from symnet.passes import differentiate_scan
+from symnet.passes.dead_nodes import eliminate_dead_nodes
+from symnet.passes.differentiate import differentiate
+
+from .tools import body_texts, new_graph, op, run, scan, text
+
+RNG = np.random.default_rng(0)
+VALUES = {"h": RNG.normal(size=(2, 3)), "x": RNG.normal(size=(4, 2, 3)), "w": RNG.normal(size=(3, 3))}
+
+
+def recurrent(c: Any, s: Any, w: Any) -> Any:
+    y = op("tanh", op("matmul", c, w) + s)
+    return [y], [y * 2.0]
+
+
+def with_gradients(is_stacked: bool = False) -> Graph:
+    """The sum of the last carry, or of what is stacked, and its gradients by h, x and w."""
+    graph, wrt = new_graph(h=("float64", (2, 3)), x=("float64", (4, 2, 3)), w=("float64", (3, 3)))
+    h, x, w = wrt
+    last, ys = scan(recurrent, [h], [x], [w])
+    z = op("sum", ys if is_stacked else last, axis=None, keepdims=False)
+    gradients = differentiate(graph, z, wrt)
+    graph.outputs = [z, *(g for g in gradients if g is not None)]
+    graph.check()
+    return eliminate_dead_nodes(graph)
+
+
+def check_numbers(graph: Graph, step: float = 1e-6) -> None:
+    _, *gradients = run(graph, VALUES)
+    for (name, point), found in zip(VALUES.items(), gradients, strict=True):
+        wanted = np.empty_like(point)
+        for place in np.ndindex(point.shape):
+            moved = np.zeros_like(point)
+            moved[place] = step
+            above, below = (run(graph, {**VALUES, name: point + s * moved})[0] for s in (1, -1))
+            wanted[place] = (above - below) / (2 * step)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-8)
+
+
+def test_text_and_numbers() -> None:
+    """The loop forwards stacks its carry and its product; their sum and its tanh are computed again."""
+    graph = with_gradients()
+    assert text(graph) == [
+        "%0 = scan(h, x, w, body=body0, position=0, length=4)",
+        "%1 = sum(%0)",
+        "%2 = expand_dims(1.0, axis=(0, 1))",
+        "%3 = broadcast_to(%2, shape=(2, 3))",
+        "%4 = broadcast_to(0.0, shape=(3, 3))",
+        "%5 = scan(h, x, w, body=body0, position=2, length=4)",
+        "%6 = scan(h, x, w, body=body0, position=3, length=4)",
+        "%7 = scan(%3, %4, x, %5, %6, w, body=body1, position=0, length=4, is_reversed=True)",
+        "%8 = scan(%3, %4, x, %5, %6, w, body=body1, position=1, length=4, is_reversed=True)",
+        "%9 = scan(%3, %4, x, %5, %6, w, body=body1, position=2, length=4, is_reversed=True)",
+        "return %1, %7, %9, %8",
+    ]
+    forwards, backwards = body_texts(graph)
+    assert forwards == [
+        "%0 = matmul(c0, w0)",
+        "%1 = add(%0, s0)",
+        "%2 = tanh(%1)",
+        "%3 = multiply(%2, 2.0)",
+        "return %3, c0, %0, c0 <- %2",
+    ]
+    assert backwards == [
+        "%0 = add(kept3, s0)",
+        "%1 = tanh(%0)",
+        "%2 = multiply(%1, %1)",
+        "%3 = subtract(1.0, %2)",
+        "%4 = multiply(seed8, %3)",
+        "%5 = transpose(w0, axes=(1, 0))",
+        "%6 = matmul(%4, %5)",
+        "%7 = transpose(c0, axes=(1, 0))",
+        "%8 = matmul(%7, %4)",
+        "%9 = add(%8, sum17)",
+        "return %4, seed8 <- %6, sum17 <- %9",
+    ]
+    check_numbers(graph)
+
+
+def test_the_gradient_of_what_is_stacked_comes_in_step_by_step() -> None:
+    graph = with_gradients(is_stacked=True)
+    lines = body_texts(graph)[1]
+    assert lines[2:4] == ["%2 = multiply(seed9, 2.0)", "%3 = add(seed8, %2)"]
+    check_numbers(graph)
+
+
+def test_only_what_is_asked_for_is_carried() -> None:
+    """By the slices alone: no sum over the steps, and the products are not needed for h either."""
+    graph, (h, x) = new_graph(h=("float64", (2, 3)), x=("float64", (4, 2, 3)))
+    last, _ = scan(lambda c, s: ([c * 0.5 + s], [s]), [h], [x])
+    (dx,) = differentiate(graph, op("sum", last, axis=None, keepdims=False), [x])
+    assert dx is not None
+    graph.outputs = [dx]
+    after = eliminate_dead_nodes(graph)
+    assert body_texts(after) == [["%0 = multiply(seed5, 0.5)", "return seed5, seed5 <- %0"]]
+    wanted = np.broadcast_to(0.5 ** np.arange(3, -1, -1)[:, None, None], (4, 2, 3))
+    np.testing.assert_array_equal(run(after, VALUES)[0], wanted)
+
+
+def test_a_carry_stacked_after_the_step_is_seen_in_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(self: Any, node: Node) -> Node:
+        return stacked(self, self.body.results[0] if node in self.body.carries else node)
+
+    stacked = differentiate_scan._Backwards._stacked
+    monkeypatch.setattr(differentiate_scan._Backwards, "_stacked", late)
+    with pytest.raises(AssertionError):
+        check_numbers(with_gradients())
