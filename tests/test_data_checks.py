@@ -61,3 +61,12 @@ def test_what_no_result_needs_is_not_checked(mode: str) -> None:
     x[i].sum()
     f = compile(x.sum(), inputs=[x, i], mode=mode)
     assert float(f(np.ones(5), [9])) == 5.0
+
+
+@MODES
+def test_the_check_of_a_loss_stays_when_nothing_reads_the_loss(mode: str) -> None:
+    x, y = Variable("x", (5, 3), "float64"), Variable("y", (5,), "int64")
+    f = compile(sn.where(Constant(True), sn.sum(x), sn.nn.cross_entropy(x, y)), mode=mode)
+    assert f(x=np.ones((5, 3)), y=np.zeros(5, int)) == 15
+    with pytest.raises(IndexError, match="9"):
+        f(x=np.ones((5, 3)), y=np.array([0, 1, 9, 0, 0]))

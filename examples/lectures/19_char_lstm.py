@@ -27,9 +27,8 @@ found = {
 x, y = (sn.Variable(name, ("steps", "batch"), "int64") for name in "xy")
 embed, lstm, head = sn.nn.Embedding(n, 16, rng=0), sn.nn.LSTM(16, 64, rng=1), sn.nn.Linear(64, n, rng=2)
 surprise = -sn.sum(sn.log_softmax(head(lstm(embed(x))[0])) * sn.one_hot(y, n), axis=-1)
-decay = sn.optim.CosineAnnealingLR(0.01, 2400)
-adam, weights = sn.optim.Adam(lr=decay, clip_norm=1.0), sn.nn.Sequential(embed, lstm, head).parameters()
-step = sn.compile(None, updates=adam(surprise.mean(), weights))
+adam = sn.optim.Adam(lr=sn.optim.CosineAnnealingLR(0.01, 2400), clip_norm=1.0)
+step = sn.compile(None, updates=adam(surprise.mean(), sn.nn.Sequential(embed, lstm, head).parameters()))
 measure, curve = sn.compile(surprise), []  # training reads 100 letters at 32 places, this the whole test at once
 for k in range(2401):
     run = text[rng.integers(len(text) - 100, size=32) + np.arange(101)[:, None]]
