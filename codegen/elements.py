@@ -96,6 +96,13 @@ def structure(group: Group, stored: Mapping[Node, Buffer], formals: Formals) -> 
     return group.kind, group.domain, nodes
 
 
+def behind_views(node: Node) -> Node:
+    """What a node reshapes, the node itself if it is no reshape: the elements are the same, at the same addresses."""
+    while node.op.is_view:
+        node = node.inputs[0]
+    return node
+
+
 class Reader:
     """Scalar expressions for nodes: members of a group are computed, everything else is loaded."""
 
@@ -104,6 +111,8 @@ class Reader:
     ) -> None:
         self.stored, self.members, self.view, self.formals = stored, members, view, formals
         self.memo: dict[Any, Scalar] = {}
+        # A single number may be taken out of an array, which is then read as it is.
+        self.unflattened = Reader(stored, members, None, formals) if view else None
 
     def shape(self, shape: Shape) -> Shape:
         return self.view.shape(shape) if self.view else shape
@@ -113,6 +122,8 @@ class Reader:
 
     def value(self, node: Node, index: IndexTuple, guard: Scalar | None = None) -> Scalar:
         """The element of a node at an index."""
+        if self.unflattened and node.shape == ():
+            return self.unflattened.value(node, index, guard)
         key = (node, index, guard)
         if key not in self.memo:
             self.memo[key] = self._value(node, index, guard)
@@ -135,9 +146,7 @@ class Reader:
 
     def _view(self, node: Node, index: IndexTuple, guard: Scalar | None) -> Scalar:
         """A reshape: the same linear address in what it reshapes, which is in memory."""
-        base = node
-        while base.op.is_view:
-            base = base.inputs[0]
+        base = behind_views(node)
         if base in self.stored and base not in self.members:
             return self._load(node, self.stored[base], index, guard)
         return node.op.element(index, self._guarded(node.inputs[0], guard), **node.attrs)
@@ -159,14 +168,14 @@ class Flattened:
         self.runs, self.rank = runs, rank
 
     @staticmethod
-    def of(group: Group) -> Flattened | None:
-        """The flattening that a group allows; None if it computes more than element by element."""
+    def of(group: Group, stored: Mapping[Node, Buffer]) -> Flattened | None:
+        """The flattening that a group allows; None if it reads or computes more than element by element."""
         rank = len(group.domain)
         if rank < 2 or any(n.op.family != "elementwise" or n.shape != group.domain for n in group.nodes):
             return None
         members = set(group.nodes)
         operands = {i for n in group.nodes for i in n.inputs if i not in members and i.shape != ()}
-        if any(o.op.family in ("movement", "indexing") and not o.op.is_view for o in operands):
+        if any(behind_views(o) not in stored for o in operands):
             return None
         padded = [(1,) * (rank - o.ndim) + o.shape for o in operands]
         runs = [(0, 1)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from symnet import scalar as s
@@ -18,7 +17,8 @@ from symnet.graph import CONSTANT, PARAMETER, Graph, Node
 from symnet.op import IndexTuple
 from symnet.origin import Origin
 
-from .elements import Flattened, Formals, Group, Reader, address, fit, structure
+from .elements import Flattened, Formals, Group, Reader, address, behind_views, fit, structure
+from .in_place import reads, reads_in_step, sources
 from .loops import Buffer, Kernel, Output
 from .lower import lower, lower_scatter
 from .plan import LoopStep, Plan, Scope, Step, Window
@@ -47,9 +47,9 @@ class _Planner:
         self.readers = self._readers()
         # What is copied when all groups have run: results and new values that no group computes.
         roots = [*graph.outputs, *(v for p, v in graph.updates if v is not p)]
-        self.copied = {source for node in roots if node not in self.group_of for source in self._sources(node)}
+        self.copied = {n for root in roots if root not in self.group_of for n in sources(root, self.group_of)}
         self.stored: dict[Node, Buffer] = {}
-        self.late_copies: list[tuple[Buffer, Node]] = []
+        self.late_copies: list[tuple[Buffer, Node | Buffer]] = []
         self.in_place: dict[Node, Node] = {}
         # Those of loops and of the graph around them are shared.
         self.kernels: dict[Any, Kernel] = {} if kernels is None else kernels
@@ -60,32 +60,19 @@ class _Planner:
         self._results_and_roots()
         for index in order:
             self._lower_group(self.groups[index])
-        for buffer, node in self.late_copies:
-            self._copy(buffer, node)
+        for buffer, value in self.late_copies:
+            self._copy(buffer, value)
         return self.plan
 
     # -- who reads what ------------------------------------------------------------------------
-
-    def _sources(self, node: Node) -> list[Node]:
-        """The grouped nodes and leaves whose memory an operand is read from."""
-        found: list[Node] = []
-        stack = [node]
-        while stack:
-            n = stack.pop()
-            if n in self.group_of or n.op.family == "leaf":
-                found.append(n)
-            else:
-                stack.extend(n.inputs)
-        return found
 
     def _readers(self) -> dict[Node, set[int]]:
         """For each grouped node or leaf, the groups that read it."""
         readers: dict[Node, set[int]] = {}
         for index, group in enumerate(self.groups):
             for node in group.nodes:
-                for operand in node.inputs:
-                    for source in self._sources(operand):
-                        readers.setdefault(source, set()).add(index)
+                for source, _ in reads(node, self.group_of):
+                    readers.setdefault(source, set()).add(index)
         return readers
 
     def _order(self) -> list[int]:
@@ -121,17 +108,7 @@ class _Planner:
             return False
         alone = self.readers.get(value, set()) <= {own} and value not in self.graph.outputs
         twice = sum(v is value for _, v in self.graph.updates) > 1
-        return alone and not twice and self._reads_same_element(parameter, self.groups[own])
-
-    def _reads_same_element(self, parameter: Node, group: Group) -> bool:
-        """Whether a group reads a parameter, if at all, only where it stores the new value."""
-        for node in group.nodes:
-            if any(parameter in self._sources(i) for i in node.inputs):
-                direct = parameter in node.inputs and node.op.family == "elementwise" and node.shape == parameter.shape
-                lazily = any(i is not parameter and parameter in self._sources(i) for i in node.inputs)
-                if not direct or lazily or group.kind == "rows":
-                    return False
-        return True
+        return alone and not twice and reads_in_step(self.groups[own], parameter, self.group_of)
 
     # -- buffers -------------------------------------------------------------------------------
 
@@ -164,21 +141,12 @@ class _Planner:
                 self._add(result)
                 self.late_copies.append((result, node))
         # Results are copied before parameters change.
-        for parameter, value in self.graph.updates:
-            if value in self.in_place:
-                self.stored[value] = self.stored[parameter]
-            elif value is not parameter:
-                self.late_copies.append((self.stored[parameter], value))
-        kept_aside = {p for p, v in self.graph.updates if v not in self.in_place}
-        for _, value in self.graph.updates:
-            for source in self._sources(value):
-                if source in kept_aside and value not in self.in_place and value not in self.group_of:
-                    self._keep_aside(value)
+        self._updates()
         for node, readers in self.readers.items():
             if node in self.group_of and node not in self.stored and readers - {self.group_of[node]}:
                 self._buffer(node, "arena")
         for node in [*self.graph.outputs, *(v for _, v in self.graph.updates)]:
-            for source in self._sources(node):
+            for source in sources(node, self.group_of):
                 if source in self.group_of and source not in self.stored:
                     self._buffer(source, "arena")
         for group in self.groups:
@@ -193,15 +161,18 @@ class _Planner:
         self.plan.results.append(f"r{place}")
         return Buffer(f"r{place}", node.dtype, node.shape, "result")
 
-    def _keep_aside(self, value: Node) -> None:
-        """A parameter whose new value is (a view of) another parameter's old one: copy it first."""
-        if value not in self.stored or self.stored[value].space == "parameter":
-            aside = Buffer(f"{self.prefix}aside{value.index}", value.dtype, value.shape, "arena")
-            self._add(aside)
-            self.late_copies.insert(0, (aside, value))
-            place = [k for k, (_, v) in enumerate(self.late_copies) if v is value and k > 0]
-            for k in place:
-                self.late_copies[k] = (self.late_copies[k][0], _Stored(aside))  # type: ignore[assignment]
+    def _updates(self) -> None:
+        """Where new values go: in place, or copied late; first aside where they lie in what is copied over."""
+        self.stored.update((value, self.stored[parameter]) for value, parameter in self.in_place.items())
+        late = {p: v for p, v in self.graph.updates if v is not p and v not in self.in_place}
+        moved = [v for v in dict.fromkeys(late.values()) if v not in self.group_of]
+        aside = {
+            v: self._add(Buffer(f"{self.prefix}aside{v.index}", v.dtype, v.shape, "arena"))
+            for v in moved
+            if not late.keys().isdisjoint(sources(v, self.group_of))
+        }
+        self.late_copies += [(buffer, value) for value, buffer in aside.items()]
+        self.late_copies += [(self.stored[p], aside.get(v, v)) for p, v in late.items()]
 
     # -- lowering ------------------------------------------------------------------------------
 
@@ -266,9 +237,7 @@ class _Planner:
 
     def _in_memory(self, node: Node, name: str) -> Buffer:
         """The buffer of a value; one that is computed by its readers is computed into a buffer of its own."""
-        viewed = node
-        while viewed.op.is_view:
-            viewed = viewed.inputs[0]
+        viewed = behind_views(node)
         if viewed in self.stored:
             return self.stored[viewed]
         buffer = self._add(Buffer(name, node.dtype, node.shape, "arena"))
@@ -276,7 +245,7 @@ class _Planner:
         return buffer
 
     def _kernel(self, group: Group, stored: list[Node], formals: Formals) -> Kernel:
-        view = Flattened.of(group) if group.kind == "map" else None
+        view = Flattened.of(group, self.stored) if group.kind == "map" else None
         reader = Reader(self.stored, set(group.nodes), view, formals)
         full = group.kind != "rows" or any(n.shape == group.domain for n in stored)
         domain_shape = reader.shape(group.domain) if full else group.domain[:-1]
@@ -348,24 +317,17 @@ class _Planner:
         added = Output(formals.of(buffer), address(where, node.shape), value)
         self._step(lower_scatter(domain, added, formals.buffers(), self.target), formals, origin)
 
-    def _copy(self, buffer: Buffer, node: Any) -> None:
+    def _copy(self, buffer: Buffer, value: Node | Buffer) -> None:
         """Fill a buffer with a value that lives elsewhere."""
         formals = Formals()
-        shape = (product(buffer.shape),) if isinstance(node, _Stored) else buffer.shape
+        shape = (product(buffer.shape),) if isinstance(value, Buffer) else buffer.shape
         domain, index = _loops_over(shape)
-        if isinstance(node, _Stored):
-            value = s.load(formals.of(node.buffer).name, (address(index, shape),), buffer.dtype)
+        if isinstance(value, Buffer):
+            element = s.load(formals.of(value).name, (address(index, shape),), buffer.dtype)
         else:
-            value = Reader(self.stored, set(), None, formals).operand(node)[index]
-        output = Output(formals.of(buffer), address(index, shape), value)
+            element = Reader(self.stored, set(), None, formals).operand(value)[index]
+        output = Output(formals.of(buffer), address(index, shape), element)
         self._step(lower(domain, [output], formals.buffers(), self.target), formals, "copy")
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """A value that is in a buffer already."""
-
-    buffer: Buffer
 
 
 def _checks_data(group: Group) -> bool:

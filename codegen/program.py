@@ -277,8 +277,8 @@ class _Function:
         """Give up with a status where a flag is not set."""
         k = next(self.fresh)
         self.lines += [
-            f"  %flag{k} = load i8, {flag}",
-            f"  %good{k} = icmp ne i8 %flag{k}, 0",
+            f"  %passed{k} = load i8, {flag}",
+            f"  %good{k} = icmp ne i8 %passed{k}, 0",
             f"  br i1 %good{k}, label %go{k}, label %fail{k}",
             f"fail{k}:",
             f"  ret i32 {status}",

@@ -159,6 +159,12 @@ class Program:
             steps += [lambda vs: vs[place][::-1], lambda vs: vs[place][..., 1:], lambda vs: vs[place][None, -2:]]
             steps += [lambda vs: sn.concatenate([vs[place], vs[place][:1]], 0)]
             steps += [lambda vs: sn.transpose(vs[place]), lambda vs: sn.broadcast_to(vs[place], (2, *vs[place].shape))]
+            steps += [lambda vs: sn.reshape(vs[place][::-1], vs[place].shape[::-1])]
+            steps += [lambda vs: sn.reshape(vs[place][1:], (-1,)), lambda vs: sn.reshape(vs[place][..., ::-1], (1, -1))]
+            steps += [lambda vs: sn.reshape(sn.transpose(vs[place]), vs[place].shape)]
+            steps += [lambda vs: sn.reshape(sn.broadcast_to(vs[place], (2, *vs[place].shape)), (*vs[place].shape, 2))]
+            if value.array.size:
+                steps.append(lambda vs: vs[place] + vs[place][(-1,) * rank])
             if value.array.dtype.kind != "b":
                 steps.append(lambda vs: sn.pad(vs[place], (1, 2)))
         return self.draw(st.sampled_from(steps)), value.exact
@@ -192,6 +198,36 @@ class Program:
             return None
         function = getattr(sn, self.draw(st.sampled_from(["softmax", "log_softmax"])))
         return (lambda vs: function(vs[place], axis=-1)), False
+
+
+# Ways to make a vector of two, for updates and loops, which store new values over old ones.
+MIXES: dict[str, Callable[[Any, Any], Any]] = {
+    "sum": lambda a, b: a + b,
+    "product": lambda a, b: sn.tanh(a * b),
+    "sine": lambda a, b: sn.sin(a) - b,
+    "flip": lambda a, b: a[::-1],
+    "sum of a flip": lambda a, b: a + b[::-1],
+    "flip between reshapes": lambda a, b: b * a.reshape((1, -1))[:, ::-1].reshape((-1,)),
+    "shift": lambda a, b: b - sn.pad(a[:-1], (1, 0)),
+    "element": lambda a, b: a + b[-1],
+    "first elements": lambda a, b: a * b[:1],
+    "taken": lambda a, b: a - sn.take(b, np.array([0])),
+    "total": lambda a, b: a - 0.1 * b.sum(),
+    "sorted": lambda a, b: sn.sort(a + b),
+    "rotated": lambda a, b: sn.concatenate([a[1:], b[:1]]),
+}
+PLACES = st.integers(0, 8)
+MIXED = st.lists(st.tuples(st.sampled_from(sorted(MIXES)), PLACES, PLACES), min_size=1, max_size=6)
+PICKS = st.lists(PLACES, min_size=3, max_size=3)
+LENGTHS = st.sampled_from([1, 3, 9, 17, 33])
+
+
+def mixed(steps: list[tuple[str, int, int]], picks: list[int], *given: Any) -> list[Any]:
+    """Some of the values that some steps make."""
+    values = list(given)
+    for name, a, b in steps:
+        values.append(MIXES[name](values[a % len(values)], values[b % len(values)]))
+    return [values[-1 - k % len(values)] for k in picks]
 
 
 def assert_agree(found: Any, wanted: Any, exact: bool, scale: float, error: float) -> None:
@@ -248,3 +284,37 @@ def test_gradients_are_slopes(data: st.DataObject) -> None:
     ahead, behind = (f(*(a + step * d for a, d in zip(arrays, directions, strict=True)))[0] for step in (1e-6, -1e-6))
     along = sum(float(np.sum(g * d)) for g, d in zip(slopes, directions, strict=True))
     np.testing.assert_allclose(along, (ahead - behind) / 2e-6, rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("target", ["host", "avx2", "portable"])
+@given(MIXED, PICKS, LENGTHS)
+def test_updates_read_old_values(target: str, steps: Any, picks: list[int], n: int) -> None:
+    old = [np.random.default_rng(n + k).normal(size=n) for k in range(2)]
+    p, q = map(Parameter, old)
+    new_p, new_q, result = mixed(steps, picks, p, q)
+    f = compile(result, updates={p: new_p, q: new_q}, target=target)
+    for _ in range(2):
+        *new, wanted = mixed(steps, picks, *old)
+        for found, right in zip((f(), p.value, q.value), (wanted, *new), strict=True):
+            np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-9 * scale_of([right]))
+        old = new
+
+
+@pytest.mark.parametrize("target", ["host", "avx2", "portable"])
+@given(MIXED, PICKS, LENGTHS, st.booleans())
+def test_loops_read_old_carries(target: str, steps: Any, picks: list[int], n: int, differentiate: bool) -> None:
+    def step(carries: Any, x: Any) -> Any:
+        a, b, y = mixed(steps, picks, *carries, x)
+        return (a, b), y
+
+    arrays = [np.random.default_rng(n + k).normal(size=shape) for k, shape in enumerate([n, n, (3, n)])]
+    inputs = [Variable(name, array.shape, "float64") for name, array in zip("abx", arrays, strict=True)]
+    (a, b), ys = sn.scan(step, tuple(inputs[:2]), inputs[2])
+    wanted = [a, b, ys]
+    if differentiate:
+        total = sum((sn.sin(y).sum() for y in wanted), start=sn.Constant(0.0))
+        wanted = grad(total, inputs, unconnected="zero")
+    native = compile(wanted, inputs=inputs, target=target)
+    oracle = compile(wanted, inputs=inputs, mode="interpret", pipeline=[])
+    for found, right in zip(native(*arrays), oracle(*arrays), strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-7, atol=1e-9 * scale_of([right]))

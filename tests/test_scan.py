@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import symnet as sn
+
+from .test_targets import EVERY
 
 
 @pytest.fixture(params=["native", "interpret"])
@@ -246,3 +249,66 @@ def test_products_leave_the_loop() -> None:
     g(given)
     np.testing.assert_allclose(found[0], w.value, rtol=1e-12)
     np.testing.assert_allclose(found[1], u.value, rtol=1e-12)
+
+
+# Steps of a carry of two and an element; each says what of the old carry goes where.
+MOVES: dict[str, Callable[[Any, Any], Any]] = {
+    "shift": lambda c, e: (e, c[0]),
+    "shift back": lambda c, e: (c[1], e),
+    "swap": lambda c, e: (c[1], c[0]),
+    "swap and add": lambda c, e: (c[1] + e, c[0]),
+    "copy": lambda c, e: (c[0], c[0]),
+    "swap and flip": lambda c, e: (c[1][::-1], c[0]),
+    "flip": lambda c, e: (c[0][::-1], c[1] * e),
+    "flipped products": lambda c, e: (c[0] * c[0][::-1], c[0] + (c[1] * e)[::-1]),
+    "sums of flips": lambda c, e: (c[0] + sn.sin(c[0] * c[1])[::-1], c[1] * e[0]),
+    "an element": lambda c, e: (c[0] * (c[0] * e)[0], c[1] - c[0]),
+    "sorted": lambda c, e: (sn.sort(c[0] + e), c[0]),
+    "a flip and a reshape": lambda c, e: (c[0] + (c[0] * e)[::-1].reshape((1, -1)).reshape((-1,)), c[1]),
+    "unchanged": lambda c, e: (c[0], c[1] + c[0]),
+}
+
+
+def moved(rule: Callable[[Any, Any], Any], a: Any, b: Any, x: Any) -> Any:
+    """The last carries, and the carries before and after each step."""
+    (a, b), ys = sn.scan(lambda c, e: (new := rule(c, e), (*c, *new)), (a, b), x)
+    return [a, b, *ys]
+
+
+@EVERY
+@pytest.mark.parametrize("name", MOVES)
+def test_carries_are_made_of_old_carries(name: str, target: str) -> None:
+    a, b = (sn.Variable(v, ("n",), "float64") for v in "ab")
+    x = sn.Variable("x", ("steps", "n"), "float64")
+    everything = moved(MOVES[name], a, b, x)
+    total = sn.sin(everything[0]).sum() + (everything[1] * everything[1]).sum()
+    wanted = [everything[:2], everything, sn.grad(total, [a, b, x], unconnected="zero")]
+    native = [sn.compile(w, inputs=[a, b, x], target=target) for w in wanted]
+    oracle = [sn.compile(w, inputs=[a, b, x], mode="interpret", pipeline=[]) for w in wanted]
+    for n in (1, 3, 9, 17, 33):
+        rng = np.random.default_rng(n)
+        given = rng.normal(size=n), rng.normal(size=n), rng.normal(size=(4, n))
+        for f, g in zip(native, oracle, strict=True):
+            for found, right in zip(f(*given), g(*given), strict=True):
+                np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-11)
+
+
+@EVERY
+def test_a_delay_line(target: str) -> None:
+    x = sn.Variable("x", ("n",), "float64")
+    f = sn.compile(sn.scan(lambda c, e: ((e, *c[:-1]), c[-1]), (0.0,) * 3, x)[1], target=target)
+    np.testing.assert_array_equal(f(np.arange(1.0, 8)), [0, 0, 0, 1, 2, 3, 4])
+
+
+@EVERY
+@pytest.mark.parametrize("name", ["flipped products", "sorted"])
+def test_second_gradients_of_moves(name: str, target: str) -> None:
+    rng = np.random.default_rng(0)
+    point = rng.normal(size=9), rng.normal(size=9), rng.normal(size=(2, 9))
+    a, b, x = (sn.Variable(v, p.shape, "float64") for v, p in zip("abx", point, strict=True))
+    total = sum((sn.sin(y).sum() for y in moved(MOVES[name], a, b, x)), start=sn.Constant(0.0))
+    first = sn.grad(total, [a, b, x])
+    second = sn.grad(sum((sn.sin(y).sum() for y in first), start=sn.Constant(0.0)), [a, b, x])
+    f, g = sn.compile(second, target=target), sn.compile(second, mode="interpret", pipeline=[])
+    for found, right in zip(f(*point), g(*point), strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-8, atol=1e-9)

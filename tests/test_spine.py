@@ -174,6 +174,17 @@ def test_a_failed_check_leaves_parameters_alone(mode: str) -> None:
     assert w.value.any()
 
 
+def test_any_number_of_checks_in_one_program(mode: str) -> None:
+    i, x, y = Variable("i", ("n",), "int64"), Variable("x", ("n",), "float64"), Variable("y")
+    several, places, values = compile(x[i] + x[i - 1] + x[i * 0], mode=mode), np.array([2, 0, 1]), np.arange(3.0)
+    np.testing.assert_array_equal(several(i=places, x=values), values[places] + values[places - 1] + values[places * 0])
+    cube, first = np.arange(8.0).reshape(2, 2, 2), np.array([0])
+    np.testing.assert_array_equal(compile(y[first, first, first], mode=mode)(cube), [0.0])
+    for wrong in ([3, 0, 1], [0, -3, 1]):
+        with pytest.raises(sn.IndexOutOfBounds):
+            several(i=np.array(wrong), x=values)
+
+
 def test_out(mode: str) -> None:
     x = Variable("x", shape=("n",), dtype="float64")
     f = compile(x * 2, mode=mode)

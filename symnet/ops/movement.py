@@ -72,8 +72,9 @@ class Reshape(Movement):
             place = place * size + (s.as_size(k) if isinstance(k, Scalar) else k)
         index: list[Size] = []
         for size in reversed(x.shape):
-            whole = floordiv(place, size)
-            index.append(0 if size == 1 else place - whole * size)
+            # Of an axis without elements no place is asked for.
+            whole = place if size in (0, 1) else floordiv(place, size)
+            index.append(0 if size in (0, 1) else place - whole * size)
             place = whole
         return x[tuple(reversed(index))]
 
