@@ -98,9 +98,11 @@ class _Hoisting:
     def _sum_over_steps(self, k: int) -> tuple[Node, ...] | None:
         """Of a carry that only adds up products, or sums of what is stacked anyway: the rows, and the columns."""
         carry, value = self.graph.updates[k]
-        if value.op.name != "add" or carry not in value.inputs or self.users[carry] != [value]:
+        if value.op.name != "add" or carry not in value.inputs or self.users[carry] != [value] or self.users[value]:
             return None
-        if self.users[value] or value in self.graph.outputs:
+        # A sum that is read before the last step stays in the loop: stacked, or given to another carry.
+        read = [*self.graph.outputs, *(v for j, (_, v) in enumerate(self.graph.updates) if j != k)]
+        if carry in read or value in read:
             return None
         term = value.inputs[1] if value.inputs[0] is carry else value.inputs[0]
         if term.op.name != "matmul" or term is carry:

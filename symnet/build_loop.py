@@ -26,7 +26,7 @@ def build_loop(outer: Builder, loop: Loop) -> list[Node]:
     """
     arrays = [outer.node(e) for e in loop.arrays]
     length = _length(loop, arrays)
-    types = [_first_type(outer, first, made) for first, made in zip(loop.firsts, loop.nexts, strict=True)]
+    types = _first_types(outer, loop, arrays)
     graph, given, captured = _leaves(outer, loop, types, arrays)
     inner = outer.nested(given, graph)
     for formal, following in zip(loop.carries, loop.nexts, strict=True):
@@ -50,13 +50,35 @@ def _length(loop: Loop, arrays: list[Node]) -> Size:
     return sizes[-1]
 
 
-def _first_type(outer: Builder, first: Expr, following: Expr) -> Type:
-    """The type of a carry: that of its first value; Python's numbers take the dtype of what the body makes."""
-    value = outer.memo[first]
-    if isinstance(value, Node):
-        return value.type
-    made = following.known_dtype
-    return Type(made if made is not None and made not in WEAK else storage(_weak(value)), ())
+def _first_types(outer: Builder, loop: Loop, arrays: list[Node]) -> list[Type]:
+    """The types of the carries: those of first values; Python's numbers take the dtype of what the body makes."""
+    types, open_ = [], []
+    for k, (first, following) in enumerate(zip(loop.firsts, loop.nexts, strict=True)):
+        value, made = outer.memo[first], following.known_dtype
+        if isinstance(value, Node):
+            types.append(value.type)
+            continue
+        types.append(Type(made if made is not None and made not in WEAK else storage(_weak(value)), ()))
+        if made is None:
+            open_.append(k)
+    # A carry may take its dtype from another that has just taken its own.
+    while open_:
+        made_types = _made(outer, loop, types, arrays, open_)
+        if not made_types:
+            break
+        for k, dtype in made_types.items():
+            types[k] = Type(dtype, ())
+            open_.remove(k)
+    return types
+
+
+def _made(outer: Builder, loop: Loop, types: list[Type], arrays: list[Node], open_: list[int]) -> dict[int, str]:
+    """What the body makes of the carries `open_`, as long as they are Python's numbers; without those it leaves so."""
+    graph, given, _ = _leaves(outer, loop, types, arrays)
+    trial = outer.nested(given, graph)
+    trial.weak.update(loop.carries[k] for k in open_)
+    nodes = {k: trial.node(loop.nexts[k]) for k in open_}
+    return {k: n.dtype for k, n in nodes.items() if loop.nexts[k] not in trial.weak and n.literal is None}
 
 
 def _weak(value: Any) -> str:
@@ -83,6 +105,7 @@ def _leaves(
         with graph.writing(outer.graph.origin(array)):
             given[formal] = graph.leaf(INPUT, Type(array.dtype, array.shape[1:]), name=f"slice{k}")
     captured: list[Node] = []
+    same: list[Node] = []
     for expr in loop.captured:
         value = outer.memo[expr]
         if not isinstance(value, Node):
@@ -93,9 +116,9 @@ def _leaves(
                 given[expr] = graph.leaf(CONSTANT, value.type, **value.attrs)
             else:
                 given[expr] = graph.leaf(INPUT, value.type, name=f"same{len(captured)}")
+                same.append(given[expr])
                 captured.append(value)
-    graph.inputs = [given[f] for f in [*loop.carries, *loop.slices]]
-    graph.inputs += [n for n in given.values() if isinstance(n, Node) and str(n.attrs.get("name")).startswith("same")]
+    graph.inputs = [given[f] for f in [*loop.carries, *loop.slices]] + same
     return graph, given, captured
 
 

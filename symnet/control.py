@@ -12,7 +12,10 @@ from . import ops
 from .dtype import shape_text
 from .errors import ArgumentError, DTypeError, ShapeError
 from .expr import Constant, Expr, as_expr
-from .scan import flatten, same_structure, scan, unflatten
+from .scan import at_once, scan
+from .structure import flatten, same_structure, unflatten
+
+CONDITION = "while_loop: the condition"
 
 
 def cond(predicate: Any, then: Callable[..., Any], otherwise: Callable[..., Any], *operands: Any) -> Any:
@@ -95,7 +98,8 @@ def while_loop(
     Raises
     ------
     ArgumentError
-        `max_steps` is no such number, or the body changes the structure of the carry.
+        `max_steps` is no such number, the condition or the body no function, the carry not of numbers; or the
+        body changes its structure.
     ShapeError, DTypeError
         The condition is not one bool, or the body changes the type of a carry.
 
@@ -113,42 +117,28 @@ def while_loop(
     ----------
     A loop with a bound is reversible mode's (Griewank & Walther, Evaluating Derivatives, 2008, ch. 12).
     """
+    for name, part in {"condition": condition, "body": body}.items():
+        if not callable(part):
+            raise ArgumentError(f"while_loop: the {name} is {part!r}; expected a function of the carry")
     if not isinstance(max_steps, Integral) or isinstance(max_steps, bool) or max_steps < 0:
         raise ArgumentError(f"while_loop: max_steps is {max_steps!r}; expected an integer, at least 0")
     if not any(isinstance(leaf, Expr) for leaf in flatten(carry)):
-        done = _at_once(condition, body, carry, int(max_steps))
+        steps = range(int(max_steps))
+        done = at_once("while_loop", lambda carry, _: (body(carry), None), carry, steps, lambda c: _holds(condition(c)))
         if done is not None:
-            return done
-    first = unflatten(carry, [as_expr(leaf) for leaf in flatten(carry)])
+            last, made = done
+            return last, np.asarray(len(made))
+    first = unflatten(carry, [as_expr(leaf, "while_loop: the carry") for leaf in flatten(carry)])
 
     def step(state: tuple[Any, Any], _: Any) -> tuple[Any, None]:
         now, steps = state
-        goes_on = _one_bool("while_loop: the condition", as_expr(condition(now)))
+        goes_on = _one_bool(CONDITION, as_expr(condition(now), CONDITION))
         made = body(_chosen(goes_on, now, flatten(first)))
-        following = same_structure(now, made, "while_loop: the body gives a carry")
+        following = same_structure(now, made, "while_loop: the body returned a carry")
         chosen = [ops.where(goes_on, a, b) for a, b in zip(following, flatten(now), strict=True)]
         return (unflatten(now, chosen), steps + ops.cast(goes_on, "int64")), None
 
     return scan(step, (first, Constant(np.int64(0))), length=int(max_steps))[0]  # type: ignore[no-any-return]
-
-
-def _at_once(
-    condition: Callable[[Any], Any], body: Callable[[Any], Any], carry: Any, max_steps: int
-) -> tuple[Any, Any] | None:
-    """The loop on arrays or tensors, in Python; None where it meets symbolic values."""
-    steps = 0
-    while steps < max_steps:
-        holds = condition(carry)
-        if isinstance(holds, Expr):
-            return None
-        if not _as_bool("while_loop: the condition", holds):
-            break
-        following = body(carry)
-        if any(isinstance(leaf, Expr) for leaf in flatten(following)):
-            return None
-        same_structure(carry, following, "while_loop: the body gives a carry")
-        carry, steps = following, steps + 1
-    return carry, np.asarray(steps)
 
 
 def _chosen(holds: Any, taken: Any, other: list[Any]) -> Any:
@@ -162,6 +152,10 @@ def _one_bool(whose: str, value: Expr) -> Any:
     if value.known_shape not in (None, ()):
         raise ShapeError(f"{whose} has shape {shape_text(value.shape)}; expected one bool: use sn.all or sn.any")
     return value if value.known_shape == () else ops.reshape(value, ())
+
+
+def _holds(value: Any) -> Any:
+    return value if isinstance(value, Expr) else _as_bool(CONDITION, value)
 
 
 def _as_bool(whose: str, value: Any) -> bool:

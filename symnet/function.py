@@ -185,7 +185,9 @@ class Function(NativeCallable):
         # What is bound is called without passing here, and stays: the first programs of certain sizes only, and
         # none for Python's numbers, which native code could not tell from arrays without axes.
         weak = any(t.dtype in WEAK for t in types)
-        if found.binding is not None and not weak and (not sizes or self._n_bound < BOUND):
+        # Native calls pack one level of results.
+        is_direct = not weak and not self._structure.is_nested
+        if found.binding is not None and is_direct and (not sizes or self._n_bound < BOUND):
             self._n_bound += bool(sizes)
             self._bind(found.binding)
         return found

@@ -28,6 +28,7 @@ from .dtype import FLOATS, Shape, dtype_name
 from .errors import ArgumentError, DTypeError, OverflowInArgument, ShapeError
 from .expr import Constant, Expr, Parameter
 from .ops.random import ELEMENT_BITS, counters, fraction, normal, philox, random_words
+from .scan import step_number
 
 # What a permutation may have: its work grows with the square.
 LONGEST_PERMUTATION = 1 << 16
@@ -44,6 +45,10 @@ class Generator:
 
     Draws are told apart by their number on the generator. So two draws are independent, whether or not in one
     function, and a program that makes the same draws in the same order from the same seed gets the same numbers.
+
+    A draw made in the body of a loop (:func:`symnet.scan`, :func:`symnet.while_loop`) is made anew at every step:
+    the steps get the rows of one draw of all steps, in the order in which they are made. A draw made outside that
+    the body reads is the same at every step.
 
     Parameters
     ----------
@@ -106,6 +111,11 @@ class Generator:
             raise ArgumentError(f"{self} has made {self._draws} draws, as many as it can: make another Generator")
         self._draws += 1
         return self._draws - 1
+
+    def state_here(self) -> Expr:
+        """The state as a draw made here reads it: in the body of a loop the number of the step stands behind it."""
+        step = step_number()
+        return self.state if step is None else ops.concatenate([self.state, ops.reshape(step, (1,))])
 
     def uniform(self, shape: Any = (), low: float = 0.0, high: float = 1.0, dtype: Any = "float32") -> Expr:
         """Numbers from `low` up to, but not including, `high`; each as likely as the others.
@@ -235,7 +245,7 @@ class Generator:
         return ops.sum(ops.expand_dims(key, 0) < ops.expand_dims(key, 1), axis=1)
 
     def _words(self, shape: Shape) -> tuple[Any, Any, Any, Any]:
-        return random_words(self.state, self.next_draw(), shape)
+        return random_words(self.state_here(), self.next_draw(), shape)
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, name={self.state.name!r})"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,12 @@ import numpy as np
 from . import ops
 from .dims import Dim, Size, differ
 from .dtype import WEAK, Shape, require_shape, shape_text
-from .errors import ArgumentError, DTypeError, ShapeError, SymnetError
-from .expr import Constant, Expr, as_expr
-from .graph import located
+from .errors import ArgumentError, DTypeError, ShapeError
+from .expr import Constant, Expr, as_expr, as_numbers
 from .op import Op
 from .operators import Operators
-from .origin import Line, Origin, here
+from .origin import Line
+from .structure import flatten, same_structure, unflatten
 
 LOOP = Op("scan_result", "leaf")
 FORMAL = Op("formal", "leaf")
@@ -48,6 +50,8 @@ class Loop:
         What the body makes of them.
     captured : list of Expr
         What the body reads that is the same at every step.
+    counters : list of (Formal, Expr)
+        Carries that the loop has of itself, and what follows on them: numbers of steps, which draws read.
     length : size or None
         None where the arrays' shapes decide.
     is_reversed : bool
@@ -61,6 +65,24 @@ class Loop:
         self.nexts: list[Expr] = []
         self.ys: list[Expr] = []
         self.captured: list[Expr] = []
+        self.counter: Formal | None = None
+        self.counters: list[tuple[Formal, Expr]] = []
+
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """While the body is called."""
+        token = _traced.set(self)
+        try:
+            yield
+        finally:
+            _traced.reset(token)
+
+    def step_number(self) -> Expr:
+        """How many steps were made before this one; in a loop inside a loop, in all of its runs."""
+        if self.counter is None:
+            self.counter = Formal("step number", (), "int64")
+            self.counters.append((self.counter, self.counter + 1))
+        return self.counter
 
     def close(self, nexts: Sequence[Expr], ys: Sequence[Expr]) -> None:
         """Take what the body returned."""
@@ -68,7 +90,15 @@ class Loop:
         for formal, following in zip(self.carries, nexts, strict=True):
             before, after = (formal.known_shape, formal.known_dtype), (following.known_shape, following.known_dtype)
             check_carry(formal, before, after, following.line)
-        self.captured = _captured([*nexts, *ys], {*self.carries, *self.slices})
+        around = _traced.get()
+        # A loop around this one carries the numbers on from run to run.
+        carried = [Formal("step number", (), "int64") for _ in self.counters] if around else []
+        self.firsts += carried or [Constant(np.int64(0)) for _ in self.counters]
+        self.carries += [formal for formal, _ in self.counters]
+        self.nexts += [following for _, following in self.counters]
+        self.captured = _captured([*self.nexts, *ys], {*self.carries, *self.slices})
+        if around:
+            around.counters += zip(carried, self.results()[len(nexts) :], strict=False)
 
     def results(self) -> list[Expr]:
         """The last carries and the stacks, as expressions."""
@@ -81,6 +111,15 @@ class Loop:
             shape = None if self.length is None or y.known_shape is None else (self.length, *y.known_shape)
             types.append((shape, y.known_dtype))
         return [Expr(LOOP, operands, {"loop": self, "position": k}, *type) for k, type in enumerate(types)]
+
+
+_traced: ContextVar[Loop | None] = ContextVar("traced", default=None)
+
+
+def step_number() -> Expr | None:
+    """The number of the step, where the body of a loop is being called."""
+    loop = _traced.get()
+    return None if loop is None else loop.step_number()
 
 
 def check_carry(formal: Formal, before: Known, after: Known, line: Line) -> None:
@@ -120,7 +159,8 @@ def scan(
     ----------
     body : callable
         From a carry and the slices of one step to the next carry, of the same shapes and dtypes, and to
-        what is stacked. It may read values from outside, the same at every step.
+        what is stacked. It may read values from outside, the same at every step; random numbers that it draws
+        (:class:`symnet.random.Generator`) are drawn anew at every step.
     carry : value, or tuple, list or dict of such, nested
         What the first step gets.
     xs : the same, optional
@@ -140,7 +180,10 @@ def scan(
     ShapeError, DTypeError
         A carry changes its type, or the `xs` are not equally long.
     ArgumentError
-        The body does not return two values, or changes the carry's structure; or there is no length.
+        The body is no function, does not return two values, or changes the carry's structure; the length is no
+        number of steps, or there is none; or something is not of numbers.
+    SymbolicUseError
+        When compiled: a value that the body was given is read outside of the body.
 
     Examples
     --------
@@ -155,60 +198,45 @@ def scan(
     The loop with explicit state of functional languages; its derivative stores the carries and walks them
     backwards (Griewank & Walther, Evaluating Derivatives, 2008, ch. 12).
     """
+    if not callable(body):
+        raise ArgumentError(f"scan: the body is {body!r}; expected a function of the carry and of what is scanned")
     firsts, arrays = flatten(carry), flatten(xs)
     if not any(isinstance(leaf, (Expr, Dim)) for leaf in [*firsts, *arrays, length]):
-        done = _at_once(body, carry, xs, length, reverse)
+        done = _scan_at_once(body, carry, xs, length, reverse)
         if done is not None:
             return done
-    loop = Loop([as_expr(e) for e in firsts], [as_expr(e) for e in arrays], None, reverse)
-    try:
-        loop.length = _length(loop.arrays, length)
-        returned = body(unflatten(carry, loop.carries), unflatten(xs, loop.slices))
-        following, ys = _two(returned)
-        nexts = same_structure(carry, following, "the body returned a carry")
-        loop.close([as_expr(e) for e in nexts], [as_expr(e) for e in flatten(ys)])
-    except SymnetError as error:
-        raise located(error, LOOP, Origin([here()])) from None
+    firsts = [as_expr(e, "scan: the carry") for e in firsts]
+    loop = Loop(firsts, [as_expr(e, "scan: xs") for e in arrays], None, reverse)
+    loop.length = _length(loop.arrays, [a.known_shape for a in loop.arrays], length)
+    with loop.tracing():
+        following, ys = _two(body(unflatten(carry, loop.carries), unflatten(xs, loop.slices)))
+    nexts = same_structure(carry, following, "scan: the body returned a carry")
+    loop.close(
+        [as_expr(e, "scan: the next carry") for e in nexts],
+        [as_expr(e, "scan: what the body stacks") for e in flatten(ys)],
+    )
     results = loop.results()
-    return unflatten(carry, results[: len(firsts)]), unflatten(ys, results[len(firsts) :])
+    return unflatten(carry, results[: len(firsts)]), unflatten(ys, results[len(loop.firsts) :])
 
 
 def _two(returned: Any) -> tuple[Any, Any]:
     if not isinstance(returned, tuple) or len(returned) != 2:
-        raise ArgumentError(f"the body returned {returned!r}; expected two values, the next carry and what is stacked")
+        raise ArgumentError(
+            f"scan: the body returned {returned!r}; expected two values, the next carry and what is stacked"
+        )
     return returned
 
 
-def same_structure(tree: Any, other: Any, what: str) -> list[Any]:
-    """The values in `other`, in the order of those in `tree`.
-
-    Raises
-    ------
-    ArgumentError
-        Its structure is another; the message says `what` has it.
-    """
-    if _shape_of(tree) != _shape_of(other):
-        raise ArgumentError(f"{what} of the structure {_shape_of(other)}; expected {_shape_of(tree)}")
-    return _in_order(tree, other)
-
-
-def _in_order(tree: Any, other: Any) -> list[Any]:
-    if isinstance(tree, dict):
-        return [leaf for key, value in tree.items() for leaf in _in_order(value, other[key])]
-    if isinstance(tree, (tuple, list)):
-        return [leaf for a, b in zip(tree, other, strict=True) for leaf in _in_order(a, b)]
-    return [] if tree is None else [other]
-
-
-def _length(arrays: Sequence[Expr], given: Any) -> Size | None:
+def _length(arrays: Sequence[Any], shapes: Sequence[Shape | None], given: Any) -> Size | None:
     """The number of steps, as far as it is known."""
-    for array in arrays:
-        if array.known_shape == ():
-            raise ShapeError(f"{array} has no axis to scan along")
-    sizes = [a.known_shape[0] for a in arrays if a.known_shape]
+    for array, shape in zip(arrays, shapes, strict=True):
+        if shape == ():
+            raise ShapeError(f"scan: {array} has no axis to scan along")
+    sizes = [shape[0] for shape in shapes if shape]
     if given is not None:
-        if not isinstance(given, (int, np.integer, Dim)) or isinstance(given, bool) or given == -1:
-            raise ArgumentError(f"length is {given!r}; expected a number of steps")
+        is_number = isinstance(given, (int, np.integer)) and not isinstance(given, bool) and given >= 0
+        if not is_number and not isinstance(given, Dim):
+            raise ArgumentError(f"scan: length is {given!r}; expected a number of steps, at least 0")
         sizes.insert(0, given if isinstance(given, Dim) else int(given))
     elif not arrays:
         raise ArgumentError("scan has no xs; expected length=, the number of steps")
@@ -243,61 +271,58 @@ def _captured(roots: Sequence[Expr], formals: set[Expr]) -> list[Expr]:
     return [e for e in edge if e not in inside and not (isinstance(e, Constant) and e.known_dtype in WEAK)]
 
 
-def _at_once(body: Callable[..., Any], carry: Any, xs: Any, length: Any, reverse: bool) -> tuple[Any, Any] | None:
-    """The loop on arrays or tensors, in Python; None where the body makes symbolic values of them."""
-    arrays = [x if isinstance(x, Operators) else np.asarray(x) for x in flatten(xs)]
-    steps = {len(x) for x in arrays} | ({int(length)} if length is not None else set())
-    if len(steps) != 1:
-        raise ShapeError(f"scan along axes of {', '.join(map(str, sorted(steps))) or 'unknown'} steps")
-    found: list[Any] = []
-    for step in reversed(range(*steps)) if reverse else range(*steps):
-        carry, y = _two(body(carry, unflatten(xs, [x[step] for x in arrays])))
-        if any(isinstance(leaf, Expr) for leaf in flatten((carry, y))):
-            return None
-        found.append(y)
+def _scan_at_once(body: Callable[..., Any], carry: Any, xs: Any, length: Any, reverse: bool) -> tuple[Any, Any] | None:
+    arrays = [x if isinstance(x, Operators) else as_numbers(x, "scan: xs") for x in flatten(xs)]
+    steps = _length(arrays, [x.shape for x in arrays], length)
+    assert isinstance(steps, int)
+    order = reversed(range(steps)) if reverse else range(steps)
+    each = (unflatten(xs, [x[step] for x in arrays]) for step in order)
+    done = at_once("scan", lambda carry, x: _two(body(carry, x)), carry, each)
+    if done is None:
+        return None
+    last, found = done
     if not found:
         raise ArgumentError("a scan of no steps over arrays has nothing to tell its results by: compile it")
-    columns = zip(*(flatten(y) for y in (reversed(found) if reverse else found)), strict=True)
-    return carry, unflatten(found[0], [ops.stack(column) for column in columns])
+    leaves = [same_structure(found[0], y, "scan: the body stacked values") for y in found]
+    columns = zip(*(reversed(leaves) if reverse else leaves), strict=True)
+    return last, unflatten(found[0], [ops.stack(column) for column in columns])
 
 
-def flatten(tree: Any) -> list[Any]:
-    """The values in nested tuples, lists and dicts, in order; None is no value."""
-    if tree is None:
-        return []
-    if isinstance(tree, dict):
-        return [leaf for value in tree.values() for leaf in flatten(value)]
-    if isinstance(tree, (tuple, list)):
-        return [leaf for value in tree for leaf in flatten(value)]
-    return [tree]
+def at_once(
+    whose: str,
+    body: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    xs: Iterable[Any],
+    condition: Callable[[Any], Any] = lambda carry: True,
+) -> tuple[Any, list[Any]] | None:
+    """A loop on arrays or tensors, in Python: the last carry, and what each step gives besides.
+
+    It stops when the condition, a bool or symbolic, fails. None where the loop meets symbolic values.
+
+    Raises
+    ------
+    ArgumentError, DTypeError
+        The carry is of no numbers, or changes its structure.
+    """
+    _numbers(carry, f"{whose}: the carry")
+    found: list[Any] = []
+    for x in xs:
+        holds = condition(carry)
+        if isinstance(holds, Expr):
+            return None
+        if not holds:
+            break
+        following, y = body(carry, x)
+        if any(isinstance(leaf, Expr) for leaf in flatten((following, y))):
+            return None
+        carry = unflatten(carry, same_structure(carry, following, f"{whose}: the body returned a carry"))
+        _numbers(carry, f"{whose}: the next carry")
+        found.append(y)
+    return carry, found
 
 
-def unflatten(tree: Any, leaves: Sequence[Any]) -> Any:
-    """Other values in the same structure."""
-    return _rebuilt(tree, iter(leaves))
-
-
-def _rebuilt(tree: Any, leaves: Any) -> Any:
-    if tree is None:
-        return None
-    if isinstance(tree, dict):
-        return {key: _rebuilt(value, leaves) for key, value in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return _sequence_like(tree, [_rebuilt(value, leaves) for value in tree])
-    return next(leaves)
-
-
-def _shape_of(tree: Any) -> Any:
-    """A structure without its values, for comparisons and messages."""
-    if tree is None:
-        return None
-    if isinstance(tree, dict):
-        return {key: _shape_of(value) for key, value in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        return _sequence_like(tree, [_shape_of(value) for value in tree])
-    return "value"
-
-
-def _sequence_like(tree: Any, values: list[Any]) -> Any:
-    """A tuple, a named one, or a list."""
-    return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
+def _numbers(tree: Any, whose: str) -> None:
+    """Refuse what is neither numbers nor tensors."""
+    for leaf in flatten(tree):
+        if not isinstance(leaf, Operators):
+            as_numbers(leaf, whose)

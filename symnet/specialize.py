@@ -12,7 +12,7 @@ from . import dims
 from .build_loop import build_loop
 from .dims import Dim, Size
 from .dtype import WEAK, Type, collecting, require_shape, shape_text, storage, weak_dtype
-from .errors import DTypeError, SymnetError
+from .errors import DTypeError, SymbolicUseError, SymnetError
 from .expr import Constant, Expr, Parameter, Variable
 from .gradient import REQUEST, GradientRequest, check_floating, check_seed
 from .graph import EXTENT, INPUT, PARAMETER, Graph, Node, dtype_of, located, number_as
@@ -195,6 +195,9 @@ class Builder:
                 except SymnetError as error:
                     raise located(error, LOOP, self.origin(expr)) from None
             return self.loops[loop][expr.attrs["position"]]
+        if expr.op is FORMAL:
+            complaint = f"{expr} is read outside of the loop's body; expected what the loop returns"
+            raise located(SymbolicUseError(complaint), LOOP, self.origin(expr))
         args = tuple(self.memo[o] for o in expr.operands)
         attrs = {k: _pinned(v, self.sizes) for k, v in expr.attrs.items()}
         if all(type(a) in (int, float) for a in args) and args:

@@ -361,10 +361,22 @@ def test_a_keyword_of_python_is_no_name(name: str) -> None:
         Variable(name)
 
 
-def test_outputs_have_one_level() -> None:
-    for outputs in ({"a": [v()]}, [(v(), v())], [{"a": v()}]):
-        with pytest.raises(sn.ArgumentError, match="one level"):
+def test_what_outputs_hold_is_named() -> None:
+    for outputs, message in (
+        ({"a": [v(), "text"]}, r"outputs\['a'\]\[1\]: expected numbers, got str"),
+        ([v(), None], r"outputs\[1\]: expected numbers, got NoneType"),
+        ([{"a": (v(), None)}], r"outputs\[0\]\['a'\]\[1\]: expected numbers, got NoneType"),
+    ):
+        with pytest.raises(sn.ArgumentError, match=message):
             compile(outputs)
+    x = v()
+    f = compile({"a": (x, [x * 2.0]), "b": x})
+    for out, message in (
+        ({"a": np.zeros(()), "b": np.zeros(())}, r"out=\['a'\] is one value; expected a tuple of 2, like the outputs"),
+        ({"a": (np.zeros(()),) * 2, "b": np.zeros(())}, r"out=\['a'\]\[1\] is one value; expected a list of 1"),
+    ):
+        with pytest.raises(sn.ArgumentError, match=message):
+            f(1.0, out=out)
 
 
 PLAIN = np.ones(2)

@@ -149,9 +149,26 @@ BAD = [
     (lambda: sn.while_loop(lambda c: c > 0, abs, V, -1), TypeError, "max_steps is -1; expected an integer, at least 0"),
     (lambda: sn.while_loop(lambda c: c > 0, abs, V, 2.5), TypeError, "max_steps is 2.5"),
     (lambda: sn.while_loop(lambda c: c > 0, abs, X, 5), ValueError, r"condition has shape \(n,\); expected one bool"),
+    (lambda: sn.while_loop(3, abs, V, 5), TypeError, "condition is 3; expected a function of the carry"),
+    (lambda: sn.while_loop(True, abs, 1.0, 5), TypeError, "condition is True; expected a function of the carry"),
+    (lambda: sn.while_loop(lambda c: c > 0, "abs", V, 5), TypeError, "body is 'abs'; expected a function of the carry"),
+    (lambda: sn.while_loop(lambda c: c > 0, None, 1.0, 5), TypeError, "body is None; expected a function of the carry"),
+    (lambda: sn.while_loop(lambda c: c > 0, abs, ("abc", V), 5), TypeError, "the carry: expected numbers, got str"),
+    (lambda: sn.while_loop(lambda c: c > 0, abs, "abc", 5), TypeError, "the carry: expected numbers, got str"),
+    (lambda: sn.while_loop(lambda c: c > 0, lambda c: "abc", 1.0, 5), TypeError, "next carry: expected numbers, got"),
+    (lambda: sn.while_loop(lambda c: "yes", abs, V, 5), TypeError, "the condition: expected numbers, got str"),
+    (lambda: sn.while_loop(lambda c: None, abs, 1.0, 5), TypeError, "condition has dtype object; expected bool"),
     (lambda: sn.while_loop(lambda c: c, abs, V, 5), TypeError, "condition has dtype float32"),
-    (lambda: sn.while_loop(lambda c: c > 0, lambda c: (c, c), V, 5), TypeError, "the body gives .*structure"),
-    (lambda: sn.while_loop(lambda c: c < 9, lambda c: (c, c), 1.0, 5), TypeError, "the body gives .*structure"),
+    (
+        lambda: sn.while_loop(lambda c: c > 0, lambda c: (c, c), V, 5),
+        TypeError,
+        "while_loop: the body returned .*structure",
+    ),
+    (
+        lambda: sn.while_loop(lambda c: c < 9, lambda c: (c, c), 1.0, 5),
+        TypeError,
+        "while_loop: the body returned .*structure",
+    ),
     (
         lambda: sn.while_loop(lambda c: c.sum() > 0, lambda c: c[None], X, 5),
         ValueError,
@@ -166,3 +183,4 @@ def test_bad_input(build: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         build()
     assert isinstance(caught.value, sn.SymnetError)
+    assert "test_control.py" in str(caught.value)

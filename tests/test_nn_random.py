@@ -211,3 +211,16 @@ def test_constant_first_values_and_use() -> None:
 def test_bad_first_values_are_refused(use: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         use()
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+@pytest.mark.parametrize("types", [(("n", 16), "float32"), ()])
+def test_dropout_in_a_loop_has_a_mask_for_every_step(types: Any, mode: str) -> None:
+    """The gradient sees the mask of its own step; open shapes too."""
+    x, layer = sn.Variable("x", *types), sn.nn.Dropout(0.5, generator=1)
+    total, ys = sn.scan(lambda s, e: (s + (d := layer(e)) * d, d), np.zeros(16, "f"), x)
+    f = sn.compile([ys, sn.grad(total.sum(), x)], mode=mode)
+    values = np.ones((6, 16), "f")
+    dropped, slope = f(values)
+    assert len({tuple(r) for r in dropped != 0}) == 6 and not np.array_equal(dropped, f(values)[0])
+    np.testing.assert_array_equal(slope, 4 * (dropped != 0) * dropped)

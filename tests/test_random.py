@@ -366,3 +366,53 @@ def test_a_generator_has_only_so_many_draws() -> None:
     drawn(generator.uniform())
     with pytest.raises(sn.ArgumentError, match="another Generator"):
         generator.uniform()
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_every_step_of_a_loop_draws_anew(mode: str) -> None:
+    """The steps have the rows of one draw of all steps, in one loop or in two."""
+    x = sn.Variable("x", ("n", "m"), "float32")
+    inside, outside = sn.random.Generator(seed=3), sn.random.Generator(seed=3)
+    zero = sn.Constant(np.float32(0))
+
+    def row(total: Any, values: Any) -> tuple[Any, Any]:
+        return sn.scan(lambda s, v: (s + v, inside.normal((2,))), total, values)  # type: ignore[no-any-return]
+
+    _, once = sn.scan(lambda s, r: (s, inside.uniform(r.shape)), zero, x, reverse=True)
+    _, nested = sn.scan(row, zero, x)
+    _, rows = sn.scan(lambda s, r: (s, sn.scan(row, s, x)[1]), zero, x)
+    f = sn.compile([once, nested, rows], mode=mode)
+    n, m = x.shape
+    g = sn.compile([outside.uniform((n, m)), outside.normal((n, m, 2)), outside.normal((n, n, m, 2))], [x], mode=mode)
+    given = np.zeros((4, 3), "f")
+    seen = []
+    for _ in range(2):
+        found, wanted = f(given), g(given)
+        for a, b in zip([found[0][::-1], *found[1:]], wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+        seen += [a.ravel() for a in found]
+    assert len(np.unique(np.concatenate(seen))) > 0.99 * sum(map(len, seen))
+    np.testing.assert_array_equal(inside.state.value, [3, 0, 2])
+
+
+def drawing_loops(mode: str) -> list[Any]:
+    generator = sn.random.Generator(seed=5)
+    zero = sn.Constant(np.float32(0))
+    last, steps = sn.while_loop(lambda c: c < 3, lambda c: c + generator.uniform(()), zero, 20)
+    words = sn.scan(lambda c, _: (c, generator.randint(0, 1000, (3,))), last, length=4)[1]
+    f = sn.compile([last, steps, words], mode=mode)
+    return [*f(), *f()]
+
+
+def test_draws_in_loops_are_the_same_native_and_interpreted() -> None:
+    found = drawing_loops("native")
+    for a, b in zip(found, drawing_loops("interpret"), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert 3 < int(found[1]) < 20 and len(np.unique([found[2], found[5]])) > 20
+
+
+def test_a_draw_that_a_loop_captures_is_the_same_at_every_step() -> None:
+    draw = sn.random.Generator(seed=0).normal(())
+    total, _ = sn.scan(lambda s, _: (s + draw, None), sn.Constant(np.float32(0)), length=4)
+    found, one = sn.compile([total, draw])()
+    np.testing.assert_allclose(found, 4 * one, rtol=1e-6)

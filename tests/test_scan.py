@@ -218,6 +218,65 @@ def test_bad_bodies(build: Any, error: type[Exception], message: str) -> None:
     assert "test_scan.py" in str(caught.value)
 
 
+X_ROWS, NUMBERS, ROWS = sn.Variable("x", ("n",), "float64"), np.arange(3.0), np.ones((3, 2))
+# The same mistakes on symbolic values and at once on arrays.
+BAD_BOTH_WAYS = [
+    (lambda c, x: sn.scan(3, c, length=2), TypeError, "the body is 3; expected a function"),
+    (lambda c, x: sn.scan(None, c, x), TypeError, "the body is None; expected a function"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, length=-2), TypeError, "length is -2; .* at least 0"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, length=-1), TypeError, "length is -1; .* at least 0"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, length="a"), TypeError, "length is 'a'; expected a number"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, length=2.0), TypeError, "length is 2.0; expected a number"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, length=True), TypeError, "length is True; expected a number"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c), TypeError, "scan has no xs; expected length="),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, np.float64(3)), ValueError, "has no axis to scan along"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, "abc"), TypeError, "scan: xs: expected numbers, got str"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), "abc", x), TypeError, "the carry: expected numbers, got str"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, (ROWS, NUMBERS[:2])), ValueError, "3 and 2 steps; expected"),
+    (lambda c, x: sn.scan(lambda c, e: (c, None), c, ROWS, length=5), ValueError, "5 and 3 steps; expected"),
+    (
+        lambda c, x: sn.scan(lambda c, e: ((c, c), None), c, x),
+        TypeError,
+        r"carry of the structure \('value', 'value'\)",
+    ),
+    (
+        lambda c, x: sn.scan(lambda c, e: ({"b": c["a"]}, e), {"a": c}, x),
+        TypeError,
+        "structure {'b': 'value'}; expected",
+    ),
+    (lambda c, x: sn.scan(lambda c, e: c, c, x), TypeError, "expected two values"),
+    (lambda c, x: sn.scan(lambda c, e: ("abc", e), c, x), TypeError, "next carry: expected numbers, got str"),
+    (lambda c, x: sn.scan(lambda c, e: (c, "abc"), c, x), TypeError, "expected numbers, got str"),
+]
+
+
+@pytest.mark.parametrize("values", [(X_ROWS.sum(), X_ROWS), (0.0, NUMBERS)], ids=["symbolic", "at once"])
+@pytest.mark.parametrize(("build", "error", "message"), BAD_BOTH_WAYS)
+def test_bad_input_both_ways(build: Any, error: type[Exception], message: str, values: Any) -> None:
+    with pytest.raises(error, match=message) as caught:
+        build(*values)
+    assert isinstance(caught.value, sn.SymnetError)
+    assert "test_scan.py" in str(caught.value)
+
+
+def test_what_is_stacked_keeps_its_structure_and_shape_at_once() -> None:
+    with pytest.raises(sn.ArgumentError, match="the body stacked values of the structure None; expected value"):
+        sn.scan(lambda c, e: (c, e if e < 2 else None), 0.0, NUMBERS)
+    with pytest.raises(sn.ShapeError, match=r"test_scan.*\(1, 1\) and \(1, 2\)"):
+        sn.scan(lambda c, e: (c, NUMBERS[: int(e)]), 0.0, NUMBERS[1:])
+
+
+def test_what_a_body_was_given_stays_inside(mode: str) -> None:
+    kept: list[Any] = []
+    x = sn.Variable("x", ("n",), "float64")
+    sn.scan(lambda c, e: (c + e, kept.extend([c, e * 2.0])), np.float64(0), x)
+    for leaked in kept:
+        again, _ = sn.scan(lambda c, e, leaked=leaked: (c + e + leaked, None), 0.0, x)
+        for outputs in (leaked, again, sn.grad(leaked * leaked, leaked)):
+            with pytest.raises(sn.SymbolicUseError, match=r"test_scan.*the scan's .* 0 is read outside of the loop's"):
+                sn.compile(outputs, mode=mode)
+
+
 def test_sizes_that_differ_at_the_call(mode: str) -> None:
     a, b = sn.Variable("a", ("n",), "float64"), sn.Variable("b", ("m",), "float64")
     f = sn.compile(sn.scan(lambda s, e: (s + e[0] * e[1], None), 0.0, (a, b))[0], mode=mode)
@@ -312,3 +371,34 @@ def test_second_gradients_of_moves(name: str, target: str) -> None:
     f, g = sn.compile(second, target=target), sn.compile(second, mode="interpret", pipeline=[])
     for found, right in zip(f(*point), g(*point), strict=True):
         np.testing.assert_allclose(found, right, rtol=1e-8, atol=1e-9)
+
+
+def test_a_sum_of_products_that_is_read_at_every_step(mode: str) -> None:
+    """Stacked before or after a step, or the next value of two carries, it stays in the loop."""
+    a, b = sn.Variable("a", ("n", 2, 3), "float64"), sn.Variable("b", ("n", 2, 4), "float64")
+    rows = np.random.default_rng(0).normal(size=(5, 2, 3)), np.random.default_rng(1).normal(size=(5, 2, 4))
+    sums = np.concatenate([np.zeros((1, 3, 4)), np.cumsum(np.einsum("nij,nik->njk", *rows), axis=0)])
+    before = sn.scan(lambda s, ab: (s + ab[0].T @ ab[1], s), np.zeros((3, 4)), (a, b))
+    after = sn.scan(lambda s, ab: (s + ab[0].T @ ab[1],) * 2, np.zeros((3, 4)), (a, b))
+    twice, _ = sn.scan(lambda c, ab: ((c[0] + ab[0].T @ ab[1],) * 2, None), (np.zeros((3, 4)),) * 2, (a, b))
+    f = sn.compile([*before, *after, *twice], mode=mode)
+    for found, wanted in zip(f(*rows), [sums[5], sums[:5], sums[5], sums[1:], sums[5], sums[5]], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+@pytest.mark.parametrize("first", [0.0, 1])
+def test_a_number_as_first_carry_takes_the_dtype_of_what_it_meets(first: float, dtype: str, mode: str) -> None:
+    """With open types as with declared ones, and as at once on arrays; from carry to carry too."""
+
+    def step(carry: Any, x: Any) -> tuple[Any, Any]:
+        a, b = carry
+        return (a + b * x, b * x), a * x
+
+    values = np.arange(1, 5, dtype=dtype)
+    for x in (sn.Variable("x"), sn.Variable("x", ("n",), dtype)):
+        (a, b), ys = sn.scan(step, (first, 1), x)
+        (c, d), zs = sn.scan(step, (first, 1), values)
+        for found, wanted in zip(sn.compile([a, b, ys], mode=mode)(values), [c, d, zs], strict=True):
+            assert found.dtype == wanted.dtype
+            np.testing.assert_allclose(found, wanted, rtol=1e-6)

@@ -365,3 +365,33 @@ def test_no_name_of_a_dim_meets_a_name_of_ours(name: str, mode: str) -> None:
     xv, wv = rng.normal(size=(5, 3)), rng.normal(size=(3, 4))
     z = np.exp(xv @ wv)
     np.testing.assert_allclose(f(xv, wv)[0], z / z.sum(1, keepdims=True) + xv.max(1, keepdims=True))
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_nested_outputs(mode: str) -> None:
+    """Any nesting of tuples, lists and dicts comes back, into `out=` too; a list of numbers is an array."""
+    x = sn.Variable("x", ("n",), "float64")
+    outputs = {"a": (x, [x.sum(), {"b": x * 2.0}]), "c": [1.0, 2.0], "d": (), "e": x + 1.0}
+    f = sn.compile(outputs, mode=mode)
+    for size in (2, 3, 2):
+        values = np.arange(float(size))
+        found = f(values)
+        assert [*found] == ["a", "c", "d", "e"] and isinstance(found["a"], tuple) and found["d"] == ()
+        np.testing.assert_array_equal(found["a"][0], values)
+        np.testing.assert_array_equal(found["a"][1][0], values.sum())
+        np.testing.assert_array_equal(found["a"][1][1]["b"], values * 2)
+        np.testing.assert_array_equal(found["c"], [1.0, 2.0])
+        np.testing.assert_array_equal(found["e"], values + 1)
+    out = {"e": np.zeros(2), "c": np.zeros(2), "d": [], "a": [np.zeros(2), (np.zeros(()), {"b": np.zeros(2)})]}
+    assert f(np.ones(2), out=out) is out
+    np.testing.assert_array_equal(out["a"][1][1]["b"], [2.0, 2.0])
+    np.testing.assert_array_equal(out["e"], [2.0, 2.0])
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_a_value_and_its_gradients_in_a_dict_are_compiled_as_they_are(mode: str) -> None:
+    a, b = sn.Variable("a", (), "float64"), sn.Variable("b", (2,), "float64")
+    f = sn.compile(sn.value_and_grad(a * b.sum(), {"a": a, "b": b}), mode=mode)
+    value, slopes = f(3.0, np.array([1.0, 2.0]))
+    assert float(value) == 9.0 and float(slopes["a"]) == 3.0
+    np.testing.assert_array_equal(slopes["b"], [3.0, 3.0])

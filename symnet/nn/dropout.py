@@ -23,8 +23,8 @@ def dropout(x: Any, p: float, generator: Generator) -> Expr:
         Floating, of any shape, named dims and open shapes included.
     p : number from 0 to 1
     generator : Generator
-        A call is one draw of it: two calls leave out different elements. The gradient sees the elements that
-        the value sees.
+        A call is one draw of it: two calls leave out different elements, and so do two steps of a loop. The
+        gradient sees the elements that the value sees.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def dropout(x: Any, p: float, generator: Generator) -> Expr:
         raise ArgumentError(f"dropout: generator is {generator!r}; expected a symnet.random.Generator")
     value = as_expr(x)
     _require_floating(value)
-    return value if share == 0 else drop(value, generator.state, share, generator.next_draw())
+    return value if share == 0 else drop(value, generator.state_here(), share, generator.next_draw())
 
 
 def _require_floating(x: Any) -> None:

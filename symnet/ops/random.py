@@ -171,8 +171,8 @@ def random_words(state: Any, draw: int, shape: Shape) -> tuple[Any, Any, Any, An
 
     Parameters
     ----------
-    state : value of shape (3,)
-        The key, and the low and the high half of the counter.
+    state : value of shape (3,) or (4,)
+        The key, and the low and the high half of the counter; inside of a loop the number of the step too.
     draw : int
         The number of the draw.
     shape : tuple of sizes
@@ -180,9 +180,13 @@ def random_words(state: Any, draw: int, shape: Shape) -> tuple[Any, Any, Any, An
     Returns
     -------
     four values of `shape`, int64
+        The steps of a loop have the rows of one draw of all steps.
     """
     # The start is made of the state, so that it is no constant: positions are cheaper to count than to read.
-    return philox(state[0], counters(shape, state[1] + (draw << ELEMENT_BITS)), state[2])
+    start = state[1] + (draw << ELEMENT_BITS)
+    if state.shape == (4,):
+        start = start + state[3] * math.prod(shape)
+    return philox(state[0], counters(shape, start), state[2])
 
 
 def fraction(words: tuple[Any, ...], dtype: str) -> Any:
