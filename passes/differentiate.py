@@ -1,4 +1,7 @@
-"""Symbolic differentiation, in both directions, as new nodes of the same graph."""
+"""Symbolic differentiation, in both directions, as new nodes of the same graph.
+
+It answers what `symnet/gradient.py` and `symnet/derivatives.py` ask for; `differentiate_scan.py` has loops backwards.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The derivative of a loop: a loop backwards."""
+"""The derivative of a loop, for `differentiate.py`: a loop backwards."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from symnet.graph import INPUT, Graph, Node
 from symnet.ops.movement import broadcast_to
 from symnet.ops.scan import Body, insert_scan, scan_result
 from symnet.origin import Origin
+
+from .loop_bodies import numbered
 
 Pullback = Callable[..., list[Node | None]]
 # What a step backwards takes from the step forwards; all else it computes again.
@@ -70,7 +72,7 @@ class _Backwards:
             with inner.writing(self.body.graph.origin(node)):
                 inputs = tuple(self.image[i] for i in node.inputs)
                 if node.op.family == "leaf":
-                    self.image[node] = inner.leaf(node.op, node.type, **node.attrs)
+                    self.image[node] = inner.leaf(node.op, node.type, **numbered(node))
                 else:
                     self.image[node] = inner.insert(node.op, inputs, node.attrs)
 
@@ -168,7 +170,7 @@ def _cut(graph: Graph, nodes: Sequence[Node], kept: set[Node]) -> Graph:
             if node in kept and node.inputs:
                 image[node] = cut.leaf(INPUT, node.type, name=f"kept{node.index}")
             elif node.op.family == "leaf":
-                image[node] = cut.leaf(node.op, node.type, **node.attrs)
+                image[node] = cut.leaf(node.op, node.type, **numbered(node))
             else:
                 image[node] = cut.insert(node.op, tuple(image[i] for i in node.inputs), node.attrs)
     cut.inputs = [image[n] for n in graph.inputs]

@@ -10,6 +10,8 @@ from symnet.ops.contraction import swap_last
 from symnet.ops.movement import reshape
 from symnet.ops.scan import SCAN, Body, insert_scan, siblings
 
+from .loop_bodies import numbered
+
 
 def hoist_from_loops(graph: Graph) -> Graph:
     """Take products out of loops, where one large product does the work of many small ones.
@@ -170,7 +172,7 @@ class _Hoisting:
                 if node in taken:
                     image[node] = inner.leaf(INPUT, node.type, name=f"outside{node.index}")
                 elif node.op.family == "leaf":
-                    image[node] = inner.leaf(node.op, node.type, **node.attrs)
+                    image[node] = inner.leaf(node.op, node.type, **numbered(node))
                 else:
                     image[node] = inner.insert(node.op, tuple(image[i] for i in node.inputs), node.attrs)
         inner.updates = [(image[graph.updates[k][0]], image[graph.updates[k][1]]) for k in carried]

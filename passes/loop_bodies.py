@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from symnet.graph import Graph, Node
+from symnet.graph import INPUT, Attrs, Graph, Node
 from symnet.ops.scan import SCAN, Body, siblings
 
 
@@ -56,6 +56,16 @@ def eliminate_dead_loop_parts(graph: Graph) -> Graph:
     if dropped:
         made.fired["drop-loop-part"] = dropped
     return made
+
+
+def numbered(leaf: Node) -> Attrs:
+    """The attributes of a leaf in a copy of its graph.
+
+    The name of an input ends with its number: inputs are told apart by name, so none may meet one that the copy adds.
+    """
+    if leaf.op is not INPUT:
+        return leaf.attrs
+    return {**leaf.attrs, "name": f"{leaf.attrs['name'].rstrip('0123456789')}{leaf.index}"}
 
 
 class _Parts:

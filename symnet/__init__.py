@@ -13,6 +13,7 @@ Declare Variables and ops, compile, run:
     array([3., 3., 3.])
 """
 
+import builtins
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -122,5 +123,6 @@ __all__ = [
     "while_loop",
     "random",
     "train",
-    *_op_names,
+    # sum, max and others that are Python's too stay attributes: a star would hide Python's.
+    *(name for name in _op_names if not hasattr(builtins, name)),
 ]

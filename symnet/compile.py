@@ -1,11 +1,12 @@
-"""The driver: handles in, a callable Function out. The one file that sees passes and codegen."""
+"""The driver: expressions in, a callable Function out. The one file that sees passes and codegen."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,12 +99,7 @@ def compile(
     >>> f(A=np.ones(3), B=np.ones(3) * 2)
     array([3., 3., 3.])
     """
-    if mode not in MODES:
-        raise ArgumentError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
-    if target is not None and mode != "native":
-        raise ArgumentError(f"target is {target!r} in mode {mode!r}; expected a target in native mode only")
-    if max_bytes is not None and (mode != "native" or type(max_bytes) is not int or max_bytes < 0):
-        raise ArgumentError(f"max_bytes is {max_bytes!r} in mode {mode!r}; expected a number of bytes, in native mode")
+    _check_options(mode, target, threads, max_bytes)
     structure = _structure(outputs)
     roots = [as_expr(e, whose) for whose, e in zip(structure.names("outputs"), structure.leaves, strict=True)]
     pairs = _update_pairs(updates)
@@ -115,21 +111,47 @@ def compile(
         pairs += brought
         found = leaves([*found, *(e for _, e in brought)])
     variables = _inputs([v for v in found if isinstance(v, Variable)], inputs)
-    parameters = {p.name: p for p in found if isinstance(p, Parameter)}
-    passes = _passes(pipeline)
-    stable = stabilize_node if stabilize in passes else _as_written
-    processor = _processor(target, threads)
+    build = _Builder(
+        roots,
+        pairs,
+        variables,
+        {p.name: p for p in found if isinstance(p, Parameter)},
+        structure,
+        mode,
+        _passes(pipeline),
+        check,
+        _processor(target, threads),
+        max_bytes,
+    )
 
-    def build(types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
-        start, gradients = time.perf_counter(), _Gradients()
-        given = dict(zip(variables, types, strict=True))
-        graph = specialize(roots, variables, pairs, given, sizes, gradients, stable)
-        _require_bound(graph)
-        records = gradients.records(graph, (time.perf_counter() - start) * 1e3)
-        graph, report = run_passes(graph, passes, check)
-        report.passes[:0] = records
-        if mode == "interpret":
-            return InterpretedProgram(graph, tuple(types), parameters, report)
+    def repeat() -> Function:
+        many = repeated(roots, variables, pairs)
+        options: dict[str, Any] = {"target": target, "threads": threads, "max_bytes": max_bytes}
+        packed = structure.pack(many.outputs)
+        return compile(packed, many.inputs, many.updates, mode, pipeline=build.passes, check=check, **options)
+
+    return Function(structure, variables, pairs, mode, build, repeat)
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """What was asked of `compile`: called with the types of the arguments, it makes a program for them."""
+
+    roots: list[Expr]
+    updates: list[tuple[Parameter, Expr]]
+    variables: list[Variable]
+    parameters: dict[str, Parameter]
+    structure: Structure
+    mode: str
+    passes: list[Pass]
+    check: bool
+    target: Target
+    max_bytes: int | None
+
+    def __call__(self, types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
+        graph, report = self._optimised(types, sizes)
+        if self.mode == "interpret":
+            return InterpretedProgram(graph, tuple(types), self.parameters, report)
         # A pipeline of the user's own need not know of composites; kernels are made of primitive ops.
         graph = everywhere(expand_composites, graph)
         start = time.perf_counter()
@@ -138,15 +160,20 @@ def compile(
         report.passes.append(PassRecord("form_kernels", len(graph.nodes), len(groups), formed, {}))
         from .codegen.native import NativeProgram
 
-        flat = Structure(tuple(roots)) if structure.is_nested else structure
-        return NativeProgram(graph, groups, tuple(types), parameters, report, flat, processor, max_bytes)
+        flat = Structure(tuple(self.roots)) if self.structure.is_nested else self.structure
+        return NativeProgram(graph, groups, tuple(types), self.parameters, report, flat, self.target, self.max_bytes)
 
-    def repeat() -> Function:
-        many = repeated(roots, variables, pairs)
-        options: dict[str, Any] = {"pipeline": passes, "target": target, "threads": threads, "max_bytes": max_bytes}
-        return compile(structure.pack(many.outputs), many.inputs, many.updates, mode, check=check, **options)
-
-    return Function(structure, variables, pairs, mode, build, repeat)
+    def _optimised(self, types: Sequence[Type], sizes: Mapping[str, int]) -> tuple[Graph, Report]:
+        """The typed graph after the passes, and the record of all that made it."""
+        start, gradients = time.perf_counter(), _Gradients()
+        given = dict(zip(self.variables, types, strict=True))
+        stable = stabilize_node if stabilize in self.passes else _as_written
+        graph = specialize(self.roots, self.variables, self.updates, given, sizes, gradients, stable)
+        _require_bound(graph)
+        records = gradients.records(graph, (time.perf_counter() - start) * 1e3)
+        graph, report = run_passes(graph, self.passes, self.check)
+        report.passes[:0] = records
+        return graph, report
 
 
 def run_passes(graph: Graph, passes: Sequence[Pass], check: bool = False) -> tuple[Graph, Report]:
@@ -215,6 +242,17 @@ class InterpretedProgram:
         for target, result in zip(targets, results, strict=True):
             target[...] = result
         return list(targets)
+
+
+def _check_options(mode: str, target: str | None, threads: Any, max_bytes: Any) -> None:
+    if mode not in MODES:
+        raise ArgumentError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
+    if target is not None and mode != "native":
+        raise ArgumentError(f"target is {target!r} in mode {mode!r}; expected a target in native mode only")
+    if threads is not None and (mode != "native" or not isinstance(threads, Integral)):
+        raise ArgumentError(f"threads is {threads!r} in mode {mode!r}; expected a number of threads, in native mode")
+    if max_bytes is not None and (mode != "native" or type(max_bytes) is not int or max_bytes < 0):
+        raise ArgumentError(f"max_bytes is {max_bytes!r} in mode {mode!r}; expected a number of bytes, in native mode")
 
 
 def _structure(outputs: Any) -> Structure:
@@ -288,7 +326,8 @@ def _update_pairs(updates: Any) -> list[tuple[Parameter, Expr]]:
     seen: set[Parameter] = set()
     for parameter, _ in pairs:
         if not isinstance(parameter, Parameter):
-            raise ArgumentError(f"updates has the key {parameter!r}; expected a Parameter")
+            key = str(parameter) if isinstance(parameter, Expr) else repr(parameter)
+            raise ArgumentError(f"updates has the key {key}; expected a Parameter")
         if parameter in seen:
             raise ArgumentError(f"{parameter} is updated twice")
         seen.add(parameter)

@@ -1,6 +1,7 @@
 """Derivatives beside `grad`: of several outputs, along directions, whole matrices.
 
-All are expressions like any other: compile them, combine them, differentiate them again.
+All are expressions like any other: compile them, combine them, differentiate them again. `value_and_grad`, `vjp`,
+`jvp`, `jacobian`, `hessian` and `hvp` are said with the requests of `gradient.py`, where `grad` is.
 """
 
 from __future__ import annotations

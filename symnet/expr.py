@@ -1,6 +1,6 @@
 """What users hold: Variables, Constants, Parameters and the expressions made of them.
 
-A handle knows the op, its operands and the line that wrote it. Its shape and dtype are inferred at
+An expression knows the op, its operands and the line that wrote it. Its shape and dtype are inferred at
 once as far as they are known, separately; what is not known yet is None and is inferred when the
 expression is compiled for the arguments of a call.
 """
@@ -222,8 +222,8 @@ _parameter_names: dict[str, int] = {}
 
 def _unique(wanted: str) -> str:
     """A name that no other Parameter has: as wanted, or with a number behind it."""
-    if not isinstance(wanted, str):
-        raise ArgumentError(f"a Parameter's name is {wanted!r}; expected a str")
+    if not isinstance(wanted, str) or not wanted or not wanted.isprintable():
+        raise ArgumentError(f"a Parameter's name is {wanted!r}; expected a str of printable characters, at least one")
     name = wanted
     while name in _parameter_names:
         _parameter_names[wanted] += 1
@@ -269,7 +269,7 @@ class Parameter(Expr):
         self.default_update: Expr | None = None
         array = as_numbers(value, f"Parameter {name!r}" if name else "Parameter")
         self.storage, self.claim = aligned_copy(array), Claim()
-        self.name = _unique(name or "parameter")
+        self.name = _unique("parameter" if name is None else name)
         self.trainable = trainable
         super().__init__(PARAMETER, (), {"name": self.name}, array.shape, array.dtype.name)
 
@@ -311,7 +311,7 @@ def aligned_copy(array: np.ndarray, alignment: int = 64) -> np.ndarray:
 
 
 def as_expr(value: Any, whose: str = "Constant") -> Expr:
-    """A handle for a value: itself, or a Constant; a named size becomes a number of the graph.
+    """An expression for a value: itself, or a Constant; a named size becomes a number of the graph.
 
     Raises
     ------
@@ -329,7 +329,7 @@ Dim.as_value = as_expr
 
 
 def apply_symbolic(op: Op, args: Sequence[Any], attrs: dict[str, Any]) -> Expr:
-    """An expression of `op` on handles and numbers, with shape and dtype inferred as far as known.
+    """An expression of `op` on others and numbers, with shape and dtype inferred as far as known.
 
     Raises
     ------

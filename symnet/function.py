@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,8 +49,8 @@ class Program(Protocol):
 
 Builder = Callable[[Sequence[Type], Mapping[str, int]], Program]
 Key = tuple[Any, ...]
-# Programs for certain sizes only: so many are called directly, so many more are kept.
-BOUND, KEPT = 16, 64
+# Programs for certain sizes only: so many are bound, and called directly; so many more are kept.
+BOUND, UNBOUND = 16, 64
 
 
 class Function(NativeCallable):
@@ -101,6 +102,7 @@ class Function(NativeCallable):
         self._programs: dict[Key, Program | SymnetError] = {}
         self._latest: Program | None = None
         self._n_compiles = self._n_bound = 0
+        self._specialising = RLock()  # re-entrant: a pass may call the function
         if all(v.known_shape is not None and v.known_dtype is not None for v in inputs):
             self._generic([Type(v.known_dtype, v.known_shape) for v in inputs])  # type: ignore[arg-type]
 
@@ -163,13 +165,15 @@ class Function(NativeCallable):
         return self._cached((tuple(types), tuple(sorted(sizes.items()))), fixed, sizes)
 
     def _cached(self, key: Key, types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
-        found = self._programs.pop(key, None)
-        if found is None:
-            found = self._built(types, sizes)
-        # The one used last stands last: the first ones are forgotten first.
-        self._programs[key] = found
-        if sizes:
-            self._forget()
+        # Of threads that meet one type one compiles, and the others wait for it.
+        with self._specialising:
+            found = self._programs.pop(key, None)
+            if found is None:
+                found = self._built(types, sizes)
+            # The one used last stands last: the first ones are forgotten first.
+            self._programs[key] = found
+            if sizes:
+                self._forget()
         if isinstance(found, SymnetError):
             # The one kept would gather the frames, and so the arguments, of every call.
             raise found.again()
@@ -195,7 +199,7 @@ class Function(NativeCallable):
     def _forget(self) -> None:
         """Drop programs and errors for certain sizes that were not used for long."""
         loose = [k for k, p in self._programs.items() if k and isinstance(k[0], tuple) and not self._is_bound(p)]
-        for key in loose[:-KEPT]:
+        for key in loose[:-UNBOUND]:
             del self._programs[key]
 
     def _is_bound(self, program: Program | SymnetError) -> bool:
@@ -378,6 +382,16 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
         return True
 
 
+def _overlaps_itself(array: np.ndarray) -> bool:
+    """Whether two elements of an array share memory, or could: each stride should pass what smaller ones reach."""
+    reach = array.itemsize
+    for stride, size in sorted((abs(stride), size) for stride, size in zip(array.strides, array.shape, strict=True)):
+        if size > 1 and stride < reach:
+            return array.size > 0
+        reach += stride * (size - 1)
+    return False
+
+
 def _check_out(target: Any, node: Node, shape: tuple[int, ...]) -> None:
     result = _result(node)
     if not isinstance(target, np.ndarray):
@@ -388,6 +402,11 @@ def _check_out(target: Any, node: Node, shape: tuple[int, ...]) -> None:
         raise DTypeError(f"out= has dtype {target.dtype}; expected {node.dtype}, that of {result}")
     if not target.flags.writeable:
         raise ArgumentError(f"out= is read-only; expected a writeable array for {result}")
+    if _overlaps_itself(target):
+        raise ArgumentError(
+            f"out= has elements that overlap (strides {target.strides}); expected memory of its own for each element "
+            f"of {result}"
+        )
 
 
 def _sample(name: str, given: Any) -> np.ndarray:

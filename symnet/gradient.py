@@ -1,4 +1,7 @@
-"""`grad`: the gradient of an expression, as expressions; and what asks for any derivative."""
+"""`grad`: the gradient of an expression, as expressions; and what asks for any derivative.
+
+What is asked for here and in `derivatives.py` is answered by `passes/differentiate.py`, with the rules of the ops.
+"""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def register(op: Op) -> Op:
 def apply(op: Op, *args: Any, **attrs: Any) -> Any:
     """Use `op` on operands of any kind.
 
-    The first operand that is symbolic (a handle, a graph's node, a tape's tensor) decides, through its
+    The first operand that is symbolic (an expression, a graph's node, a tape's tensor) decides, through its
     method ``__symnet_apply__(op, args, attrs)``; plain numbers and arrays are computed now by numpy.
     """
     for arg in args:

@@ -1,6 +1,6 @@
 """Python's operators and numpy's methods for every symbolic value, defined once.
 
-Handles (what users hold), graph nodes (what gradient rules and passes hold) and tape tensors all
+Expressions (what users hold), graph nodes (what gradient rules and passes hold) and tape tensors all
 inherit these; each op is looked up by name and applied by :func:`symnet.op.apply`.
 """
 
@@ -102,6 +102,11 @@ class Operators:
 
     __lshift__ = __rlshift__ = _missing("<<", "multiply by a power of 2")
     __rshift__ = __rrshift__ = _missing(">>", "divide by a power of 2 with //")
+    __setitem__ = __delitem__ = _missing(
+        "elements to assign to",
+        "an expression is never changed, a new one is made: sn.where(mask, new, v) instead of v[mask] = new, "
+        "sn.scatter_add(v, i, new) instead of v[i] += new, sn.concatenate to put parts together",
+    )
     __round__ = _missing("round()", "use sn.floor(v + 0.5)")
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:

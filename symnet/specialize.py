@@ -1,4 +1,4 @@
-"""From handles to a Graph: everything typed, gradients expanded, for given argument types."""
+"""From expressions to a Graph: everything typed, gradients expanded, for given argument types."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _without_marks(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node |
 
 
 class Builder:
-    """Turns handles into nodes of one graph, each handle once, without recursion over operands."""
+    """Turns expressions into nodes of one graph, each once, without recursion over operands."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Builder:
             return self.graph.leaf(PARAMETER, Type(dtype, shape), name=expr.name)
 
     def node(self, root: Expr) -> Node:
-        """The node of a handle; a bare Python number becomes a constant."""
+        """The node of an expression; a bare Python number becomes a constant."""
         value = self.value(root)
         if isinstance(value, Node):
             return value
@@ -231,7 +231,7 @@ class Builder:
     def _answer(self, request: GradientRequest, origin: Origin) -> list[Node]:
         """The gradients a request asks for.
 
-        Equal expressions are one node, but the gradient by one of two equal handles is its own: so
+        Equal expressions are one node, but the gradient by one of two is its own: so
         `wrt` expressions on the way are marked, in a view of the graph made for this request.
         """
         inner = [t for t in request.wrt if t.op not in LEAVES]

@@ -433,6 +433,8 @@ ATTENTION = [
     Case("diagonal", lambda x: apply(OPS["diagonal"], x, axis1=-1, axis2=1), ((2, 4, 3, 4),), ALL, label="diagonal-4"),
     Case("where", lambda x: sn.tril(x, 1), ((2, 3, 5),), ALL, label="tril"),
     Case("where", lambda x: sn.triu(x, -1), ((5, 3),), ALL, label="triu"),
+    Case("roll", lambda x: sn.roll(x, (1, -7), (0, -1)), ((3, 5),), ALL),
+    Case("getitem", lambda x: sn.flip(x, 0), ((3, 5),), ALL, label="flip"),
     *(
         Case("positions", lambda x, a=a: apply(OPS["positions"], x, axis=a), ((3, 4, 5),), ALL, gradient=False, label=f"positions-{a}")
         for a in (0, 1, -1)

@@ -48,6 +48,15 @@ STRUCTURE: list[Case] = [
     Case("concatenate", lambda x, y: sn.concatenate([x, y], None), ((2, 3), (1, 4)), ALL, label="concatenate-flat"),
     Case("concatenate", lambda x, y: sn.stack([x, y]), ((), ()), ALL, label="stack-scalars"),
     Case("broadcast_to", lambda x: sn.broadcast_to(x, (2, 0, 3)), ((1, 3),), ALL, label="broadcast_to-empty"),
+    *(
+        Case("roll", lambda x, k=k, a=a: sn.roll(x, k, a), ((3, 4),), ALL, label=f"roll-{k}-{a}")
+        for k, a in [(1, None), (-2, 0), (9, -1), ((1, -1), (0, 1)), (1, (0, 0)), ((1, 2), 1), (4, 1), (0, 0)]
+    ),
+    Case("roll", lambda x: sn.roll(x, 2, 0), ((0, 3),), ALL, label="roll-empty"),
+    *(
+        Case("getitem", lambda x, a=a: sn.flip(x, a), ((2, 1, 3),), ALL, label=f"flip-{a}")
+        for a in (None, 0, -1, (0, 2), ())
+    ),
     Case("gather", lambda x: sn.take(x, _BATCHED), ((2, 2),), ALL, label="take-flat"),
     Case("gather", lambda x: sn.take(x, _BATCHED, -1), ((2, 4),), ALL, label="take-last"),
     Case("gather", lambda x: sn.take(x, np.array(-1), 1), ((2, 4),), ALL, label="take-one"),
@@ -124,6 +133,9 @@ NAMED: list[Named] = [
     Named("in-pairs", lambda x: np.reshape(x, (-1, 2)), ("n",), ((0,), (2,), (8,))),
     Named("merged", lambda x: np.reshape(x, (-1, 3)), ("n", 3, "m"), ((2, 3, 4), (1, 3, 0))),
     Named("padded", lambda x: np.pad(x, ((1, 2), (0, 1))), ("n", "m"), ((0, 1), (2, 3))),
+    *(Named(f"rolled-{k}", lambda x, k=k: np.roll(x, k), ("n", "m"), ((0, 1), (2, 3), (1, 7))) for k in (-8, -1, 2)),
+    Named("rolled-rows", lambda x: np.roll(x, (1, -2), (0, 1)) + x, ("n", "m"), ((0, 1), (2, 3), (1, 7))),
+    Named("flipped", lambda x: np.flip(x, 0) + np.fliplr(x) * np.flipud(x), ("n", "m"), ((0, 1), (2, 3), (1, 7))),
     Named("joined", lambda x: np.concatenate([x, x[:1], x[::-1]]), ("n",), ((0,), (1,), (5,))),
     Named("side-by-side", lambda x: np.stack([x, x * 2.0], -1), ("n",), ((0,), (1,), (5,))),
 ]

@@ -25,6 +25,8 @@ X, Y = np.ones((2, 3), "f"), np.zeros(2, "int64")
 # What every message starts with: the op, if it is one that complains, and the user's line.
 LINE = re.compile(r"(\w+ )?at test_bad_input\.py:\d+: ")
 MASKED = np.ma.masked_array(np.ones((2, 3), "f"), np.eye(2, 3))
+ONE = np.lib.stride_tricks.as_strided(np.zeros(1), (2,), (0,))
+WINDOWS = np.lib.stride_tricks.as_strided(np.zeros(2), (2,), (4,))
 
 BAD_CALLS: list[tuple[str, Callable[[sn.Function], Any], type[Exception], str]] = [
     ("missing", lambda f: f(X), TypeError, "missing argument 'y'"),
@@ -53,6 +55,8 @@ BAD_CALLS: list[tuple[str, Callable[[sn.Function], Any], type[Exception], str]] 
         r"out= has shape \(3,\); expected \(2,\), that of the result of .* at test_bad_input",
     ),
     ("out dtype", lambda f: f(X, Y, out=np.zeros(2, "f")), TypeError, "out= has dtype float32"),
+    ("out of one element", lambda f: f(X, Y, out=ONE), TypeError, r"out= has elements that overlap \(strides \(0,\)\)"),
+    ("out of windows", lambda f: f(X, Y, out=WINDOWS), TypeError, "out= has elements that overlap"),
     ("masked", lambda f: f(MASKED, Y), TypeError, "'x'.*expected numbers, got a masked array"),
     ("out structure", lambda f: f(X, Y, out=(np.zeros(2),)), TypeError, "out= is a tuple of 1; expected one value"),
     ("out kind", lambda f: f(X, Y, out=[0.0, 0.0]), TypeError, "out="),
@@ -166,6 +170,22 @@ WRITTEN_WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
         "inputs is Variable 'v'; expected a list",
     ),
     ("target of the interpreter", lambda: compile(v(), mode="interpret", target="avx2"), TypeError, "native mode only"),
+    (
+        "threads of the interpreter",
+        lambda: compile(v(), mode="interpret", threads=2),
+        TypeError,
+        "threads is 2 in mode 'interpret'; expected a number of threads, in native mode",
+    ),
+    ("threads of text", lambda: compile(v(), threads="2"), TypeError, "threads is '2'"),  # type: ignore[arg-type]
+    (
+        "update of a Variable",
+        lambda: compile(None, updates={v(): 1.0}),
+        TypeError,
+        "the key Variable 'v'; expected a P",
+    ),  # type: ignore[dict-item]
+    ("empty name", lambda: Parameter(1.0, name=""), TypeError, "name is ''; expected a str of printable"),
+    ("surrogate", lambda: Parameter(1.0, name="\ud800"), TypeError, r"name is '\\ud800'; expected a str of printable"),
+    ("surrogate Variable", lambda: Variable("\ud800"), TypeError, r"identifier; got '\\ud800'"),
     ("float shape", lambda: Variable("x", shape=3.5), ValueError, "Variable 'x': shape is 3.5"),
     ("dtype of a Variable", lambda: Variable("x", dtype="foo"), TypeError, "Variable 'x': 'foo' is not a dtype"),
     ("step 0", lambda: v(3)[::0], ValueError, "step is 0"),
@@ -188,11 +208,23 @@ WRITTEN_WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("pad with text", lambda: sn.pad(v(3), 1, "q"), TypeError, "constant_values"),  # type: ignore[arg-type]
     ("astype", lambda: v(3).astype("foo"), TypeError, "astype: 'foo' is not a dtype"),
     ("index by a float", lambda: v(3)[1.5], TypeError, "cannot index with 1.5"),
+    ("indices", lambda: v(3, 3)[[0, 1, 2], [0, 1]], ValueError, r"shapes \(3,\) and \(2,\) do not broadcast"),
+    ("open indices", lambda: Variable("x")[[0, 1, 2], 0, [0, 1]], ValueError, r"\(3,\) and \(2,\) do not broadcast"),
+    ("named indices", lambda: v("n", 2)[None, [0, 1], [0, 1, 1]], ValueError, r"\(2,\) and \(3,\) do not broadcast"),
+    ("assignment", lambda: v(3).__setitem__(0, 1.0), TypeError, "no elements to assign to.*sn.where"),
+    ("deletion", lambda: v(3).__delitem__(0), TypeError, "no elements to assign to"),
     ("shift", lambda: v(dtype="int64") << 1, TypeError, "<<"),
     ("reflected shift", lambda: 1 >> v(dtype="int64"), TypeError, ">>"),
     ("round", lambda: round(v()), TypeError, "sn.floor"),  # type: ignore[call-overload]
     ("contains", lambda: 3 in v(3), TypeError, "sn.any"),
     ("near", lambda: np.nansum(v(3)), TypeError, "np.nansum is not defined.*np.sum"),
+    ("convolve", lambda: np.convolve(v(3), v(2)), TypeError, r"np.convolve is not defined.*; use sn.conv1d$"),
+    ("nothing near", lambda: np.unwrap(v(3)), TypeError, "np.unwrap is not defined.*; symnet's ops are listed"),
+    ("flip", lambda: sn.flip(v(3), 1), ValueError, "axis 1 is out of bounds"),
+    ("fliplr", lambda: np.fliplr(v(3)), ValueError, "axis 1 is out of bounds"),
+    ("roll by a float", lambda: np.roll(v(3), 1.5), TypeError, "roll: shift is 1.5; expected an int"),  # type: ignore[call-overload]
+    ("roll by three", lambda: sn.roll(v(3, 3), (1, 2, 3), (0, 1)), ValueError, "roll: 3 shifts for 2 axes"),
+    ("roll of an axis", lambda: sn.roll(v(3), 1, 2), ValueError, "axis 2 is out of bounds"),
     ("wrt number", lambda: grad(v(), 3), ValueError, "wrt is 3; expected"),
     ("wrt of a dict", lambda: grad(v(), {"a": 3}), ValueError, r"wrt\['a'\] is 3; expected"),
     ("cotangent", lambda: (lambda x: grad(x, x, cotangent="q"))(v()), TypeError, "the cotangent of Variable 'v'"),
@@ -208,7 +240,7 @@ WRITTEN_WRONG: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
 ]
 
 
-def v(*shape: int, dtype: str = "float64", name: str = "v") -> Variable:
+def v(*shape: int | str, dtype: str = "float64", name: str = "v") -> Variable:
     return Variable(name, shape, dtype)
 
 

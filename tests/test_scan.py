@@ -402,3 +402,21 @@ def test_a_number_as_first_carry_takes_the_dtype_of_what_it_meets(first: float, 
         for found, wanted in zip(sn.compile([a, b, ys], mode=mode)(values), [c, d, zs], strict=True):
             assert found.dtype == wanted.dtype
             np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_derivatives_of_derivatives_of_derivatives() -> None:
+    """Each is a loop whose body is made of the one before; inputs that are not told apart would give other numbers."""
+    x = sn.Variable("x", (4,), "float64")
+    _, sums = sn.scan(lambda c, e: (c + e, c + e), sn.Constant(0.0), x)
+    slope = sn.grad((sums**3).sum(), x)
+    lower = np.tril(np.ones((4, 4)))
+    point = np.array([1.0, 0.5, -2.0, 3.0])
+    second = lower.T @ np.diag(6 * lower @ point) @ lower
+    third = 6 * np.einsum("ia,ib,ic->abc", lower, lower, lower)
+    direction = np.array([1.0, 2.0, -1.0, 0.5])
+    turned = sn.grad((slope * direction).sum(), x)
+    again = sn.grad((turned * direction).sum(), x)
+    for mode in ("native", "interpret"):
+        found = sn.compile([turned, again], inputs=[x], mode=mode)(point)
+        np.testing.assert_allclose(found[0], second @ direction, rtol=1e-12)
+        np.testing.assert_allclose(found[1], third @ direction @ direction, rtol=1e-12)

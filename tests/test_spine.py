@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 from typing import Any
 
@@ -246,6 +247,14 @@ def test_numpy_functions_build_graph() -> None:
     rng = np.random.default_rng(0)
     arrays = rng.standard_normal((3, 4)), rng.standard_normal((4, 2))
     np.testing.assert_allclose(compile(body(v, w))(*arrays), body(*arrays), rtol=1e-13)
+
+
+def test_a_star_hides_nothing_of_pythons() -> None:
+    names: dict[str, Any] = {}
+    exec("from symnet import *", names)
+    assert set(vars(builtins)) & set(sn.__all__) == {"compile"}
+    assert names["exp"] is sn.exp and names["compile"] is sn.compile
+    assert "sum" not in names and callable(sn.sum)
 
 
 def test_gradient_choices() -> None:

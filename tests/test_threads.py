@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,28 @@ def test_several_python_threads_at_once() -> None:
     for t in threads:
         t.join()
     assert not wrong
+
+
+def test_python_threads_compile_each_type_once() -> None:
+    a, b = sn.Variable("a"), sn.Variable("b")
+    f = sn.compile(sn.tanh(a * b) + a)
+    kinds = [(d, rank) for d in ("int32", "float32", "float64") for rank in range(3)]
+    start = threading.Barrier(6)
+
+    def work(_: int) -> float:
+        start.wait()
+        arrays = [np.ones((2,) * rank, dtype) for dtype, rank in kinds]
+        return sum(float(np.sum(f(each, each))) for each in arrays)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            done = list(pool.map(work, range(6)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert f.n_compiles == len(kinds)
+    np.testing.assert_allclose(done, 3 * 7 * (np.tanh(1) + 1), rtol=1e-6)
 
 
 PROGRAM = """

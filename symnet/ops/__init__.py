@@ -79,6 +79,7 @@ from .reductions import all, any, argmax, argmin, logsumexp, max, mean, min, std
 from .smooth_activations import gelu, mish, silu
 from .sorting import argsort, median, searchsorted, sort, topk
 from .triangles import tril, triu
+from .turns import flip, roll
 
 __all__ = [
     "abs",
@@ -119,6 +120,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "flip",
     "floor",
     "floor_divide",
     "full",
@@ -177,6 +179,7 @@ __all__ = [
     "remainder",
     "reshape",
     "rms_norm",
+    "roll",
     "rsqrt",
     "scaled_dot_product_attention",
     "scatter_add",

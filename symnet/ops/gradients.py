@@ -1,4 +1,7 @@
-"""Ops that are the value they are given, and say what its gradient is."""
+"""Ops that are the value they are given, and say what its gradient is: `stop_gradient`, `custom_gradient`.
+
+Derivatives are asked for in `gradient.py` and `derivatives.py`, and found by `passes/differentiate.py`.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import scalar as s
 from ..dims import Dim, Size, product
-from ..dtype import Shape, as_numbers, as_one_axis, as_sizes, dtype_name, normalize_axis, promote
+from ..dtype import Shape, as_numbers, as_one_axis, as_sizes, broadcast, dtype_name, normalize_axis, promote
 from ..errors import ArgumentError, DTypeError, IndexOutOfBounds, ShapeError, SymnetError
 from ..graph import located
 from ..op import IndexTuple, Op, Operand, apply, deferred, register
@@ -185,7 +185,8 @@ def getitem(x: Any, key: Any) -> Any:
     Raises
     ------
     ShapeError, ArgumentError
-        Too many indices, or one that is no index (a boolean mask is none: the result's size would be data).
+        Too many indices, arrays that do not broadcast together, or what is no index (a boolean mask is none: the
+        result's size would be data).
     IndexOutOfBounds
         At the call: an index of an array is outside.
     """
@@ -193,6 +194,8 @@ def getitem(x: Any, key: Any) -> Any:
     if not any(isinstance(p, _ARRAYS) for p in parts):
         return sliced(x, normal_key(key))
     arrays = tuple(_integers(p) for p in parts if isinstance(p, _ARRAYS))
+    # Of arrays that are numbers numpy makes one place, and would complain without a line.
+    broadcast(*(a.shape for a in arrays if not isinstance(a, Operators)))
     skeleton = tuple(("array",) if isinstance(p, _ARRAYS) else normal_part(p) for p in parts)
     return _by_arrays(x, *arrays, key=skeleton)
 

@@ -26,9 +26,16 @@ class Body:
         Its inputs are the carries, then the slices of this step, then what is the same at every step. Its
         updates give each carry its next value, its outputs are stacked along a new first axis.
     n_carries, n_slices : int
+
+    Raises
+    ------
+    GraphError
+        Two of the inputs are one node.
     """
 
     def __init__(self, graph: Graph, n_carries: int, n_slices: int) -> None:
+        if len(set(graph.inputs)) < len(graph.inputs):
+            raise GraphError(f"the inputs of a loop's body are not told apart: {graph.inputs}")
         self.graph, self.n_carries, self.n_slices = graph, n_carries, n_slices
 
     @property

@@ -72,12 +72,12 @@ def test_text_and_numbers() -> None:
         "return %3, c0, %0, c0 <- %2",
     ]
     assert backwards == [
-        "%0 = add(kept3, s0)",
+        "%0 = add(kept3, s1)",
         "%1 = tanh(%0)",
         "%2 = multiply(%1, %1)",
         "%3 = subtract(1.0, %2)",
         "%4 = multiply(seed8, %3)",
-        "%5 = transpose(w0, axes=(1, 0))",
+        "%5 = transpose(w2, axes=(1, 0))",
         "%6 = matmul(%4, %5)",
         "%7 = transpose(c0, axes=(1, 0))",
         "%8 = matmul(%7, %4)",
