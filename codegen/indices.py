@@ -168,10 +168,18 @@ class IndexWriter(Writer):
         depth = self._atom_depth(atom)
         if isinstance(atom, Quotient):
             a, b = self.size(atom.numerator, base), self.size(atom.denominator, base)
-            # Sizes and the indices divided are never negative, so rounding down is rounding to zero.
+            if depth == 0 and _may_be_negative(atom.numerator):
+                return self._floor_divided(a, b)
+            # Indices that are divided are never negative, so rounding down is rounding to zero.
             return self._integer("sdiv", a, b, depth)
         a, b = self.size(atom.a, base), self.size(atom.b, base)
         return self._choose(atom, a, b, depth)
+
+    def _floor_divided(self, a: Value, b: Value) -> Value:
+        """A size divided by another, which is above 0, rounded down."""
+        quotient, rest = (self.emit(f"{op} i64 {a.ref}, {b.ref}", 0) for op in ("sdiv", "srem"))
+        less = self.emit(f"sext i1 {self.emit(f'icmp slt i64 {rest}, 0', 0)} to i64", 0)
+        return Value(self.emit(f"add i64 {quotient}, {less}", 0), 1, 0)
 
     def _choose(self, atom: Extremum, a: Value, b: Value, depth: int) -> Value:
         lanes = max(a.lanes, b.lanes)
@@ -188,3 +196,7 @@ def constant_part(size: Size) -> int:
         return size
     monomial, coefficient = size.terms[-1]
     return coefficient if monomial == () else 0
+
+
+def _may_be_negative(size: Size) -> bool:
+    return any(k < 0 for _, k in size.terms) if isinstance(size, Dim) else size < 0

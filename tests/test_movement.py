@@ -71,3 +71,15 @@ def test_a_scaled_matrix_is_one_loop() -> None:
     f(x=np.ones((3, 4)), w=np.ones((3, 2)))
     text = f._latest.loops()  # type: ignore[union-attr]
     assert "n*m" in text.replace("m*n", "n*m")
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+def test_sizes_divide_rounding_down(mode: str) -> None:
+    x = sn.Variable("x", ("n",), "float64")
+    n = x.shape[0]
+    f = sn.compile([x[: n + (0 - n) // (n * 2)], x[: n + (1 - n) // 3], x[: n - (n - 3) // 2]], mode=mode)
+    for size in range(1, 9):
+        array = np.arange(float(size))
+        wanted = [size - 1, size + (1 - size) // 3, size - (size - 3) // 2]
+        for found, stop in zip(f(array), wanted, strict=True):
+            np.testing.assert_array_equal(found, array[:stop])
