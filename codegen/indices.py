@@ -6,9 +6,9 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from symnet.dims import Dim, Extremum, Quotient, Size
+from symnet.dims import Dim, Extremum, Quotient, Size, names
 from symnet.errors import CompileError
-from symnet.scalar import Scalar
+from symnet.scalar import Scalar, scalars_in
 
 from .llvm_text import iota, numbers_in, vector_text, vector_type
 from .targets import LARGEST_STRIDE, Target
@@ -168,12 +168,15 @@ class IndexWriter(Writer):
         depth = self._atom_depth(atom)
         if isinstance(atom, Quotient):
             a, b = self.size(atom.numerator, base), self.size(atom.denominator, base)
-            if depth == 0 and _may_be_negative(atom.numerator):
+            if self._is_of_dims(atom.numerator) and _may_be_negative(atom.numerator):
                 return self._floor_divided(a, b)
             # Indices that are divided are never negative, so rounding down is rounding to zero.
             return self._integer("sdiv", a, b, depth)
         a, b = self.size(atom.a, base), self.size(atom.b, base)
         return self._choose(atom, a, b, depth)
+
+    def _is_of_dims(self, size: Size) -> bool:
+        return self.dims.issuperset(names(size)) and not any(scalars_in(size))
 
     def _floor_divided(self, a: Value, b: Value) -> Value:
         """A size divided by another, which is above 0, rounded down."""

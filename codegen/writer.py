@@ -58,6 +58,7 @@ class Writer:
     def __init__(self, dims: Sequence[str], target: Target) -> None:
         self.target = target
         self.scopes = [Scope(0, "entry")]
+        self.dims = frozenset(dims)
         self.names = {d: Bound(f"%d{k}", 0, 1) for k, d in enumerate(dims)}
         self.memo: dict[Any, Value] = {}
         self.count = 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import symnet as sn
@@ -220,6 +220,7 @@ PLACES = st.integers(0, 8)
 MIXED = st.lists(st.tuples(st.sampled_from(sorted(MIXES)), PLACES, PLACES), min_size=1, max_size=6)
 PICKS = st.lists(PLACES, min_size=3, max_size=3)
 LENGTHS = st.sampled_from([1, 3, 9, 17, 33])
+TURNED = [("element", 0, 0), ("element", 0, 0), ("flip between reshapes", 0, 0), ("rotated", 0, 5)]
 
 
 def mixed(steps: list[tuple[str, int, int]], picks: list[int], *given: Any) -> list[Any]:
@@ -301,6 +302,7 @@ def test_updates_read_old_values(target: str, steps: Any, picks: list[int], n: i
 
 
 @pytest.mark.parametrize("target", ["host", "avx2", "portable"])
+@example(TURNED, [0, 0, 0], 3, False)  # a quotient of indices, in lanes, in a loop that runs once
 @given(MIXED, PICKS, LENGTHS, st.booleans())
 def test_loops_read_old_carries(target: str, steps: Any, picks: list[int], n: int, differentiate: bool) -> None:
     def step(carries: Any, x: Any) -> Any:
