@@ -31,38 +31,40 @@ def _initialize() -> None:
 
 
 @cache
-def target_machine(target: Target) -> Any:
-    """LLVM's code generator for a target."""
+def target_machine(target: Target, level: int = 1) -> Any:
+    """LLVM's code generator for a target. Level 0 keeps values in memory and takes a tenth of the time."""
     _initialize()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.cpu, features=target.features, opt=1, reloc="pic", codemodel="default", jit=True
+        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="default", jit=True
     )
 
 
-def compile_object(text: str, target: Target, inline: bool = False) -> tuple[bytes, str]:
+def compile_object(text: str, target: Target, is_glue: bool = False) -> tuple[bytes, str]:
     """Machine code for LLVM text, as an object file's bytes; and whether it was compiled now, and why.
 
-    With `inline`, functions marked ``alwaysinline`` are put in place first: the one LLVM pass that is run.
+    In glue, code without loops worth the name, functions marked ``alwaysinline`` are put in place, the one
+    LLVM pass that is run; and what is left to the code generator is done at level 0.
     """
 
     def make() -> bytes:
         module = llvm.parse_assembly(text)
         # A fault of ours must be an exception here, not undefined behaviour later.
         module.verify()
-        if inline:
+        machine = target_machine(target, level)
+        if is_glue:
             passes = llvm.create_new_module_pass_manager()
             passes.add_always_inliner_pass()
-            machine = target_machine(target)
             passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
-        return bytes(target_machine(target).emit_object(module))
+        return bytes(machine.emit_object(module))
 
-    return cached((text, target.cpu, target.features, str(inline), llvm_version()), make)
+    level = 0 if is_glue else 1
+    return cached((text, target.cpu, target.features, f"O{level}", llvm_version()), make)
 
 
 @cache
 def llvm_version() -> str:
     """What the machine code depends on besides the text and the target."""
-    return f"O1 pic, llvmlite {llvmlite.__version__}, LLVM {llvm.llvm_version_info}, {llvm.get_default_triple()}"
+    return f"pic, llvmlite {llvmlite.__version__}, LLVM {llvm.llvm_version_info}, {llvm.get_default_triple()}"
 
 
 class Loaded:

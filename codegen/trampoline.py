@@ -141,7 +141,7 @@ def loaded() -> Library:
     from symnet.codegen.jit import Loaded, compile_object
     from symnet.codegen.targets import PORTABLE
 
-    object_code, _ = compile_object(llvm_text(), PORTABLE, inline=True)
+    object_code, _ = compile_object(llvm_text(), PORTABLE, is_glue=True)
     code = Loaded(object_code, ("api", "call", *_EXPORTS))
     api = layouts.Api.from_address(code.addresses["api"])
     for name in layouts.API_FUNCTIONS:
