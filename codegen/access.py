@@ -8,9 +8,10 @@ from symnet.dims import Size
 from symnet.scalar import Scalar, const
 
 from .indices import IndexWriter, constant_part
-from .llvm_text import MEMORY_TYPE, iota, itemsize, mangled, numbers_in, splat_text, vector_text, vector_type
+from .llvm_text import MEMORY_TYPE, itemsize, mangled, numbers_in, splat_text, vector_text, vector_type
 from .loops import Buffer, Kernel, Store, Turn
 from .targets import Target
+from .turning import name_of
 from .words import Words
 from .writer import Value
 
@@ -207,32 +208,14 @@ class AccessWriter(IndexWriter):
         self.scopes[-1].lines.append(f"  call void @llvm.masked.{kind}.{suffix}({arguments})")
 
     def turn(self, turn: Turn) -> None:
-        """Rows are loaded, transposed by exchanging ever larger halves in registers, and stored."""
-        depth, lanes = len(self.scopes) - 1, len(turn.rows)
         source, target = self.buffers[turn.source], self.buffers[turn.buffer]
-        element = MEMORY_TYPE[source.dtype]
-        type, align = vector_type(element, lanes), itemsize(source.dtype)
-        flags = f"<{lanes} x i1>"
-        inside = self.splat(self.size(turn.below).ref, "i64", lanes, self.size_depth(turn.below))
-        mask = self.emit(f"icmp slt <{lanes} x i64> {iota(lanes)}, {inside}", depth)
-        load = f"call {type} @llvm.masked.load.{mangled(element, lanes)}.p0"
-        rows = [
-            self.emit(
-                f"{load}(ptr {self.pointer(source, a)}, i32 {align}, {flags} {mask}, {type} zeroinitializer)", depth
-            )
-            for a in turn.rows
+        pace, rows, columns = (self.size(x).ref for x in (turn.pace, turn.rows, turn.columns))
+        arguments = [
+            f"ptr {self.pointer(source, turn.start)}, i64 {pace}, i64 {rows}, i64 {columns}",
+            f"ptr {self.pointer(target, turn.address)}, i64 {turn.step}",
         ]
-        size = 1
-        while size < lanes:
-            low = [k if k // size % 2 == 0 else k - size + lanes for k in range(lanes)]
-            high = [k + size if k // size % 2 == 0 else k + lanes for k in range(lanes)]
-            for a in [k for k in range(lanes) if k // size % 2 == 0]:
-                pair = rows[a], rows[a + size]
-                rows[a], rows[a + size] = (self._shuffle(element, pair, lanes, p, depth) for p in (low, high))
-            size *= 2
-        for k, row in enumerate(rows):
-            pointer = self.pointer(target, turn.address + k * turn.step)
-            self.scopes[-1].lines.append(f"  store {type} {row}, ptr {pointer}, align {align}")
+        name = name_of(MEMORY_TYPE[source.dtype], turn.lanes)
+        self.scopes[-1].lines.append(f"  call void @{name}({', '.join(arguments)})")
 
     def pointer(self, buffer: Buffer, address: Size) -> str:
         """The address of an element; with a vector index, that of the first lane."""
@@ -242,8 +225,14 @@ class AccessWriter(IndexWriter):
         element = MEMORY_TYPE[buffer.dtype]
         ref, depth = self.pointers[buffer.name], 0
         for depth, part in self._analysed(address)[1]:
-            step = self.size(part, base=True).ref
-            ref = self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {step}", depth)
+            step, moved = self.size(part, base=True).ref, ("moved", ref, part)
+            if step == "0":
+                continue
+            if moved not in self.memo:
+                self.remember(
+                    moved, self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {step}", depth), 1, depth
+                )
+            ref = self.memo[moved].ref
         constant = constant_part(address)
         if constant:
             ref = self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {constant}", depth)

@@ -10,13 +10,14 @@ from symnet.dims import Dim, Extremum, Quotient, Size, names
 from symnet.errors import CompileError
 from symnet.scalar import Scalar, scalars_in
 
-from .llvm_text import iota, numbers_in, vector_text, vector_type
+from .llvm_text import iota, is_number, numbers_in, vector_text, vector_type
 from .targets import LARGEST_STRIDE, Target
 from .writer import Bound, Value, Writer
 
 Terms = tuple[tuple[tuple[Any, ...], int], ...]
 # What is known of a vector is not left to LLVM, which would not see it through a loop.
 _FOLDED = {"add": operator.add, "mul": operator.mul, "sdiv": operator.floordiv}
+_NEUTRAL = {"add": "0", "mul": "1", "sdiv": "1"}
 
 
 class IndexWriter(Writer):
@@ -145,6 +146,10 @@ class IndexWriter(Writer):
 
     def _integer(self, op: str, a: Value, b: Value, depth: int) -> Value:
         lanes = max(a.lanes, b.lanes)
+        if is_number(a.ref) and is_number(b.ref):
+            return Value(str(_FOLDED[op](int(a.ref), int(b.ref))), 1, depth)
+        if b.ref == _NEUTRAL[op]:
+            return a
         a, b = self.widen(a, "int64", lanes), self.widen(b, "int64", lanes)
         some, other = numbers_in(a.ref), numbers_in(b.ref)
         if some is not None and other is not None:

@@ -11,6 +11,8 @@ from symnet.scalar import BITS, FLOATS
 
 LLVM_TYPE = {"bool": "i1", "int32": "i32", "int64": "i64", "float32": "float", "float64": "double"}
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
+# The float zero, whose vectors have a short name; those of integers are read again by `numbers_in`.
+ZERO = "0x0000000000000000"
 
 
 def vector_type(element: str, lanes: int) -> str:
@@ -35,6 +37,8 @@ def constant_text(value: Any, dtype: str) -> str:
 @lru_cache(maxsize=1024)
 def splat_text(element: str, text: str, lanes: int) -> str:
     """A constant in every lane."""
+    if lanes > 1 and text == ZERO:
+        return "zeroinitializer"
     return text if lanes == 1 else "<" + ", ".join([f"{element} {text}"] * lanes) + ">"
 
 
@@ -45,6 +49,11 @@ def vector_text(element: str, numbers: Sequence[int]) -> str:
 
 def _flag(k: int) -> str:
     return "true" if k else "false"
+
+
+def is_number(ref: str) -> bool:
+    """Whether a value is an integer that is known."""
+    return ref.removeprefix("-").isdigit()
 
 
 def numbers_in(ref: str) -> list[int] | None:

@@ -3,16 +3,15 @@
     kernel ::= name(buffer*, dim*) stmt*
     stmt   ::= for index in start..stop step n [lanes w] [masked] carry*: stmt*
              | buffer[address] = scalar
-             | turn buffer[address] step n = buffer[address, ...] below size
+             | turn w in buffer[address] step n = buffer[address] step size, rows x columns
     carry  ::= name = scalar, then scalar        first value, value after an iteration
 
 Grammar, data, text, checker, in this order. Scalars are those of :mod:`symnet.scalar`, with loads at
 one linear address. In a loop with lanes, the index stands for `w` neighbouring values at once and
 everything that depends on it is a vector (the single-program-multiple-data reading of ispc: Pharr
 and Mark, 2012); `step` may be a multiple of `w`, for a body unrolled by hand. In a masked loop only
-the lanes below `stop` load and store. A turn moves a square of elements, one row of it at each of the
-addresses read, and stores its columns as rows, `step` apart; elements of a row from `size` on are not
-read.
+the lanes below `stop` load and store. A turn moves a square of `w` by `w` elements and stores its columns as
+rows; of the square there are so many rows and columns to read, and what it has beyond them is anything.
 """
 
 from __future__ import annotations
@@ -97,21 +96,25 @@ class Turn:
 
     Attributes
     ----------
+    lanes : int
+        Rows and columns of the square.
     buffer, address, step
-        Where the columns of the square go.
-    source : str
-    rows : list of sizes
-        The address of each row of the square; as many as a row has elements.
-    below : size
-        Elements of a row that exist.
+        Where its columns go: the first, and how far it is to the next.
+    source, start, pace
+        Where its rows are: the first, and how far it is to the next.
+    rows, columns : size
+        How many of them exist; of the rows at least one.
     """
 
+    lanes: int
     buffer: str
     address: Size
     step: int
     source: str
-    rows: list[Size]
-    below: Size
+    start: Size
+    pace: Size
+    rows: Size
+    columns: Size
 
 
 Statement: TypeAlias = Loop | Store | Turn
@@ -157,9 +160,9 @@ def _text(body: Sequence[Statement], indent: str) -> Iterator[str]:
             yield f"{indent}{statement.buffer}[{statement.address}] = {statement.value!r}"
             continue
         if isinstance(statement, Turn):
-            rows = f"{statement.rows[0]}, ... {len(statement.rows)} rows"
+            rows = f"{statement.source}[{statement.start}] step {statement.pace}"
             target = f"{statement.buffer}[{statement.address}] step {statement.step}"
-            yield f"{indent}turn {target} = {statement.source}[{rows}] below {statement.below}"
+            yield f"{indent}turn {statement.lanes} in {target} = {rows}, {statement.rows} x {statement.columns}"
             continue
         loop = statement
         lanes = (f" lanes {loop.lanes}" if loop.lanes > 1 else "") + (" masked" if loop.masked else "")
@@ -246,7 +249,7 @@ def _check_body(body: Sequence[Statement], buffers: set[str], indices: set[str],
         else:
             if not {statement.buffer, statement.source} <= buffers:
                 raise GraphError(f"a turn between unknown buffers {statement.source} and {statement.buffer}")
-            sizes += [statement.address, *statement.rows, statement.below]
+            sizes += [statement.address, statement.start, statement.pace, statement.rows, statement.columns]
     _check_scalars(values, sizes, buffers, indices, variables)
 
 

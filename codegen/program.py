@@ -17,6 +17,7 @@ from .loops import Kernel, check
 from .memory import Arena, plan_arena
 from .plan import LoopStep, Plan, Step, every_step
 from .targets import Target
+from .turning import called_turns, turn_function
 from .writer import Bound
 
 # Kernels called by one function of the entry.
@@ -68,8 +69,11 @@ class Assembly:
         return "\n\n".join([*functions, ATTRIBUTES, ""])
 
     def _definitions(self) -> list[str]:
-        called = sorted(called_functions("\n".join(self.functions)))
-        functions = [emit_function(op, dtype, lanes, self.target) for op, dtype, lanes in called]
+        text = "\n".join(self.functions)
+        functions = [turn_function(element, lanes) for element, lanes in sorted(called_turns(text))]
+        functions += [
+            emit_function(op, dtype, lanes, self.target) for op, dtype, lanes in sorted(called_functions(text))
+        ]
         return functions + [text.replace("@KERNEL(", f"@{name}(") for text, name in self.functions.items()]
 
     def _function(self, kernel: Kernel) -> str:
