@@ -214,7 +214,7 @@ class AccessWriter(IndexWriter):
             f"ptr {self.pointer(source, turn.start)}, i64 {pace}, i64 {rows}, i64 {columns}",
             f"ptr {self.pointer(target, turn.address)}, i64 {turn.step}",
         ]
-        name = name_of(MEMORY_TYPE[source.dtype], turn.lanes)
+        name = name_of("pair" if target.dtype == "pair" else MEMORY_TYPE[source.dtype], turn.lanes)
         self.scopes[-1].lines.append(f"  call void @{name}({', '.join(arguments)})")
 
     def pointer(self, buffer: Buffer, address: Size) -> str:

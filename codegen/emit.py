@@ -128,7 +128,7 @@ class Emitter(AccessWriter):
         lanes = max([loop.lanes, *(s.lanes for s in self.scopes)])
         widths = [max(lanes, c.lanes) for c in loop.carries]
         firsts = [self.widen(self.value(c.first), c.first.dtype, w) for c, w in zip(loop.carries, widths, strict=True)]
-        shared = self.kernel.is_split and depth == 1
+        shared = self.kernel.is_split and depth == 1 and not loop.whole
         known = isinstance(loop.start, int) and isinstance(loop.stop, int) and not shared
         once = known and loop.stop - loop.start <= loop.step  # type: ignore[operator]
         if once and loop.stop <= loop.start:  # type: ignore[operator]

@@ -64,6 +64,8 @@ def combine(kind: str, total: Scalar, x: Scalar) -> Scalar:
     if kind == "add":
         if x.op == "mul" and x.dtype in FLOATS:
             return s.fma(x.args[0], x.args[1], total)
+        if x.op == "dot":
+            return s.dot(x.args[0], x.args[1], total)
         return total + x
     if kind == "mul":
         return total * x

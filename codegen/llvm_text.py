@@ -9,7 +9,7 @@ from typing import Any
 
 from symnet.scalar import BITS, FLOATS
 
-LLVM_TYPE = {"bool": "i1", "int32": "i32", "int64": "i64", "float32": "float", "float64": "double"}
+LLVM_TYPE = {"bool": "i1", "int32": "i32", "int64": "i64", "float32": "float", "float64": "double", "pair": "i32"}
 MEMORY_TYPE = {**LLVM_TYPE, "bool": "i8"}
 # The float zero, whose vectors have a short name; those of integers are read again by `numbers_in`.
 ZERO = "0x0000000000000000"

@@ -1,7 +1,7 @@
 """The loop IR: what a kernel does, before it is machine code.
 
     kernel ::= name(buffer*, dim*) stmt*
-    stmt   ::= for index in start..stop step n [lanes w] [masked] carry*: stmt*
+    stmt   ::= for index in start..stop step n [lanes w] [masked] [whole] carry*: stmt*
              | buffer[address] = scalar
              | turn w in buffer[address] step n = buffer[address] step size, rows x columns
     carry  ::= name = scalar, then scalar        first value, value after an iteration
@@ -12,6 +12,8 @@ everything that depends on it is a vector (the single-program-multiple-data read
 and Mark, 2012); `step` may be a multiple of `w`, for a body unrolled by hand. In a masked loop only
 the lanes below `stop` load and store. A turn moves a square of `w` by `w` elements and stores its columns as
 rows; of the square there are so many rows and columns to read, and what it has beyond them is anything.
+A turn to a buffer of pairs rounds: its rows have pairs for elements, all sizes on their side count numbers.
+Threads that share a kernel share the iterations of an outermost loop, but each runs all of a whole one.
 """
 
 from __future__ import annotations
@@ -77,6 +79,7 @@ class Loop:
     step: int
     lanes: int = 1
     masked: bool = False
+    whole: bool = False
     carries: list[Carry] = field(default_factory=list)
     body: list[Statement] = field(default_factory=list)
 
@@ -166,6 +169,7 @@ def _text(body: Sequence[Statement], indent: str) -> Iterator[str]:
             continue
         loop = statement
         lanes = (f" lanes {loop.lanes}" if loop.lanes > 1 else "") + (" masked" if loop.masked else "")
+        lanes += " whole" if loop.whole else ""
         yield f"{indent}for {loop.index} in {loop.start} .. {loop.stop} step {loop.step}{lanes}:"
         for carry in loop.carries:
             yield f"{indent}  carry {carry.name} = {carry.first!r}, then {carry.next!r}"

@@ -21,6 +21,8 @@ LARGEST_BODY = 640
 FEWEST_STEPS = 4
 # With so many rows to use it, copying a strip is cheap.
 PACKED_ROWS = 48
+# So many rows are worth it to round and pack both operands of a product in bfloat16.
+PAIRED_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Schedule:
     packed : bool
         Whether such a strip is first copied side by side, so that its rows do not compete for the same
         places in the cache.
+    paired : bool
+        Whether what is multiplied is first rounded to bfloat16, in pairs along the sum.
     """
 
     vector: str | None
@@ -58,6 +62,7 @@ class Schedule:
     horizontal: bool = False
     columns_first: bool = False
     packed: bool = False
+    paired: bool = False
 
 
 def choose(
@@ -96,20 +101,33 @@ def choose(
     strip = rows > 1 and _strip_pays(folds, sizes, vector, row or "", (rows, lanes * vectors), target)
     many = strip and isinstance(sizes[row or ""], int) and sizes[row or ""] >= PACKED_ROWS  # type: ignore[operator]
     made = Schedule(vector, lanes, vectors, row if rows > 1 else None, rows, columns_first=strip, packed=many)
-    if any(stride(load.payload[1][0], vector) != 1 for _, load in packable(folds, made)):
+    if any(moves(load, vector) != 1 for _, load in packable(folds, made)):
         # The strip stands on its side: copying turns it.
         made = replace(made, columns_first=True, packed=True)
+    if target.has_bf16 and made.row is not None and has_pairs(folds, made) and _count(sizes[made.row]) >= PAIRED_ROWS:
+        made = replace(made, columns_first=True, packed=True, paired=True)
     return made
 
 
+def has_pairs(folds: Sequence[Scalar], schedule: Schedule) -> bool:
+    """Whether the one fold adds products of rounded numbers, one of each row and one of each column."""
+    if len(folds) != 1 or folds[0].payload.kind != "add" or len(folds[0].payload.axes) != 1:
+        return False
+    (body,) = folds[0].args
+    loads = [x.args[0] for x in body.args if x.op == "bfloat16" and x.args[0].op == "load" and not x.args[0].args]
+    if body.op != "mul" or len(loads) != 2:
+        return False
+    found = [(moves(x, str(schedule.row)) != 0, moves(x, str(schedule.vector)) != 0) for x in loads]
+    return sorted(found) == [(False, True), (True, False)]
+
+
 def packable(folds: Sequence[Scalar], schedule: Schedule) -> list[tuple[Scalar, Scalar]]:
-    """The loads that every row of a strip repeats, each with its fold."""
+    """The loads (or pairs of them) that every row of a strip repeats, each with its fold."""
     found: dict[Scalar, Scalar] = {}
     for fold in folds:
         for x in _unconditional(fold):
-            address = x.payload[1][0]
-            still = schedule.row is not None and stride(address, schedule.row) == 0
-            if still and stride(address, str(schedule.vector)) not in (0, None):
+            still = schedule.row is not None and moves(x, schedule.row) == 0
+            if still and moves(x, str(schedule.vector)) not in (0, None):
                 found.setdefault(x, fold)
     return [(fold, load) for load, fold in found.items()]
 
@@ -117,21 +135,32 @@ def packable(folds: Sequence[Scalar], schedule: Schedule) -> list[tuple[Scalar, 
 def _weighted_loads(values: Sequence[Scalar], folds: Sequence[Scalar]) -> list[tuple[Scalar, float]]:
     """Every load, and how often it is made beside those of the folds: once after them all it costs little."""
     inside = set(postorder([f.args[0] for f in folds]))
-    steps = max((prod(n if isinstance(n, int) else TYPICAL for _, n in f.payload.axes) for f in folds), default=1)
+    steps = max((prod(_count(n) for _, n in f.payload.axes) for f in folds), default=1)
     after = 1 / max(steps, 1)
     return [(x, 1.0 if not folds or x in inside else after) for x in postorder(list(values)) if x.op == "load"]
 
 
 def _unconditional(fold: Scalar) -> list[Scalar]:
-    """The loads of a fold over one axis that have no guard."""
+    """The loads of a fold over one axis that have no guard; where it has pairs, those."""
     if len(fold.payload.axes) != 1 or fold.payload.kind.startswith("arg"):
         return []
-    return [x for x in postorder([fold.args[0]]) if x.op == "load" and not x.args]
+    words = postorder([fold.args[0]])
+    return [x for x in words if x.op == "pair"] or [x for x in words if x.op == "load" and not x.args]
+
+
+def first_load(x: Scalar) -> Scalar:
+    """The first load of a pair; a load itself."""
+    return x.args[0] if x.op == "pair" else x
+
+
+def moves(x: Scalar, name: str) -> int | None:
+    """How far the address of a load, or of the first one of a pair, moves with an index; see :func:`stride`."""
+    return stride(first_load(x).payload[1][0], name)
 
 
 def _repeated(domain: Axes, folds: Sequence[Scalar]) -> dict[Scalar, dict[str, int]]:
     """For each load that may be packed the domain indices it does not depend on, with their extents."""
-    extents = {name: size if isinstance(size, int) else TYPICAL for name, size in domain}
+    extents = {name: _count(size) for name, size in domain}
     loads = {x for fold in folds for x in _unconditional(fold)}
     return {x: {n: k for n, k in extents.items() if stride(x.payload[1][0], n) == 0} for x in loads}
 
@@ -146,10 +175,10 @@ def _strip_pays(
         for x in postorder([fold.args[0]]):
             if x.op == "load":
                 moves = [n for n in extents if stride(x.payload[1][0], n) != 0]
-                elements = prod(n if isinstance(n, int) else TYPICAL for n in (extents[m] for m in moves))
+                elements = prod(_count(n) for n in (extents[m] for m in moves))
                 columns += elements * BITS[x.dtype] // 8 if vector in moves and row not in moves else 0
                 rows += elements * BITS[x.dtype] // 8 if row in moves and vector not in moves else 0
-    n_rows, n_columns = (n if isinstance(n, int) else TYPICAL for n in (sizes[row], sizes[vector]))
+    n_rows, n_columns = (_count(n) for n in (sizes[row], sizes[vector]))
     row_first = -(-n_rows // tile[0]) * columns + rows
     column_first = -(-n_columns // tile[1]) * rows + columns
     return columns > target.l2_bytes // 2 and column_first < row_first
@@ -231,7 +260,7 @@ def _horizontal_tile(domain: Axes, vector: str, folds: Sequence[Scalar], most: i
         return best
     addresses = {x.payload[1][0] for x in postorder([f.args[0] for f in folds]) if x.op == "load"}
     moving = [a for a in addresses if stride(a, vector) != 0]
-    sizes = [(name, size if isinstance(size, int) else TYPICAL) for name, size in domain]
+    sizes = [(name, _count(size)) for name, size in domain]
     for row, n_rows in sizes:
         for column, n_columns in [("", 1), *(pair for pair in sizes if pair[0] != row)]:
             for rows in range(1, min(most, n_rows) + 1):
@@ -252,13 +281,18 @@ def _alike(extent: int, most: int) -> int:
 
 def _meeting(folds: Sequence[Scalar], lanes: int) -> float:
     """What it costs, for each vector of a fold, that the lanes meet at its end: much in a fold of few elements."""
-    elements = prod(n if isinstance(n, int) else TYPICAL for _, n in folds[0].payload.axes)
+    elements = prod(_count(n) for _, n in folds[0].payload.axes)
     return 8.0 * lanes / max(elements, 1) if elements < lanes else 1.0
+
+
+def _count(size: Size) -> int:
+    """A size as a number, an open one as a typical number."""
+    return size if isinstance(size, int) else TYPICAL
 
 
 def _fill(size: Size, lanes: int) -> float:
     """The share of lanes that do work."""
-    extent = size if isinstance(size, int) else TYPICAL
+    extent = _count(size)
     return max(extent, 1) / (-(-max(extent, 1) // lanes) * lanes)
 
 

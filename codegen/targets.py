@@ -32,6 +32,8 @@ class Target:
         Whether vectors of addresses can be loaded from.
     has_scale : bool
         Whether one instruction multiplies 512 bits of floats by powers of two.
+    has_bf16 : bool
+        Whether one instruction adds products of bfloat16 pairs to float32.
     l2_bytes : int
         Of the cache that one core has for itself.
     threads : int
@@ -47,6 +49,7 @@ class Target:
     has_fma: bool
     has_gather: bool
     has_scale: bool
+    has_bf16: bool = False
     l2_bytes: int = 1 << 20
     threads: int = 1
 
@@ -71,7 +74,8 @@ def host() -> Target:
     wide = all(features.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq"))
     if wide:
         text += ",-prefer-256-bit"
-        return Target("host-avx512", cpu, text, 512, 6, 4, has_fma=True, has_gather=True, has_scale=True)
+        pairs = bool(features.get("avx512bf16"))
+        return Target("host-avx512", cpu, text, 512, 6, 4, has_fma=True, has_gather=True, has_scale=True, has_bf16=pairs)
     if features.get("avx2") and features.get("fma"):
         return Target("host-avx2", cpu, text, 256, 6, 2, has_fma=True, has_gather=True, has_scale=False)
     return Target("host-portable", cpu, text, 128, 4, 2, has_fma=False, has_gather=False, has_scale=False)

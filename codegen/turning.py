@@ -27,14 +27,16 @@ def turn_function(element: str, lanes: int) -> str:
 
     Its rows begin `pace` elements apart, `columns` elements of each and `rows` of them exist; what does not is
     not read. Its columns go to `to`, `step` elements apart. Pairs of rows exchange ever larger halves in
-    registers.
+    registers. Of elements "pair" the rows hold float32 numbers, which are rounded: `pace` and `columns` count those.
     """
-    type, mask, size = vector_type(element, lanes), f"<{lanes} x i1>", 1
-    wide = f"<{lanes} x i64>"
+    is_paired = element == "pair"
+    name, element, count = name_of(element, lanes), "float" if is_paired else element, lanes * (1 + is_paired)
+    type, mask, size = vector_type(element, lanes), f"<{count} x i1>", 1
+    loaded, wide = vector_type(element, count), f"<{count} x i64>"
     lines = [
         f"  %first = insertelement {wide} poison, i64 %columns, i64 0",
-        f"  %all = shufflevector {wide} %first, {wide} poison, <{lanes} x i32> zeroinitializer",
-        f"  %mask = icmp slt {wide} {iota(lanes)}, %all",
+        f"  %all = shufflevector {wide} %first, {wide} poison, <{count} x i32> zeroinitializer",
+        f"  %mask = icmp slt {wide} {iota(count)}, %all",
         "  %from0 = getelementptr i8, ptr %from, i64 0",
         "  %to0 = getelementptr i8, ptr %to, i64 0",
     ]
@@ -46,8 +48,14 @@ def turn_function(element: str, lanes: int) -> str:
             f"  %from{k} = getelementptr {element}, ptr %from{k - 1}, i64 %pace{k}",
             f"  %to{k} = getelementptr {element}, ptr %to{k - 1}, i64 %step",
         ]
-    load = f"call {type} @llvm.masked.load.{mangled(element, lanes)}.p0"
-    lines += [f"  %row{k} = {load}(ptr %from{k}, i32 1, {mask} %mask, {type} zeroinitializer)" for k in range(lanes)]
+    load, read = f"call {loaded} @llvm.masked.load.{mangled(element, count)}.p0", "read" if is_paired else "row"
+    for k in range(lanes):
+        lines.append(f"  %{read}{k} = {load}(ptr %from{k}, i32 1, {mask} %mask, {loaded} zeroinitializer)")
+        if is_paired:
+            lines += [
+                f"  %short{k} = fptrunc {loaded} %read{k} to <{count} x bfloat>",
+                f"  %row{k} = bitcast <{count} x bfloat> %short{k} to {type}",
+            ]
     rows = [f"%row{k}" for k in range(lanes)]
     while size < lanes:
         low = [k if k // size % 2 == 0 else k - size + lanes for k in range(lanes)]
@@ -59,7 +67,7 @@ def turn_function(element: str, lanes: int) -> str:
         size *= 2
     lines += [f"  store {type} {row}, ptr %to{k}, align 1" for k, row in enumerate(rows)]
     parameters = "ptr %from, i64 %pace, i64 %rows, i64 %columns, ptr %to, i64 %step"
-    head = f"define internal void @{name_of(element, lanes)}({parameters}) #0 {{"
+    head = f"define internal void @{name}({parameters}) #0 {{"
     return "\n".join([head, *lines, "  ret void", "}"])
 
 

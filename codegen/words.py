@@ -104,6 +104,8 @@ class Words:
             return self.call(_INTRINSIC[op], dtype, refs[0])
         if op == "scale":
             return self._scale(dtype, *refs)
+        if op in ("bfloat16", "pair", "dot"):
+            return getattr(self, f"_{op}")(*refs)
         if op == "fma":
             if self.emitter.target.has_fma:
                 return self.call("fma", dtype, *refs)
@@ -128,6 +130,27 @@ class Words:
             factor = self.put(f"bitcast {self.type(integer)} {bits} to {self.type(dtype)}")
             x = self._float("mul", dtype, [x, factor])
         return x
+
+    def _rounded(self, x: str) -> str:
+        """The bits of a float32 as bfloat16."""
+        short = self.put(f"fptrunc {self.type('float32')} {x} to {vector_type('bfloat', self.lanes)}")
+        bits = vector_type("i16", self.lanes)
+        half = self.put(f"bitcast {vector_type('bfloat', self.lanes)} {short} to {bits}")
+        return self.put(f"zext {bits} {half} to {self.type('pair')}")
+
+    def _bfloat16(self, x: str) -> str:
+        bits = self._integer("shl", "pair", [self._rounded(x), self.const(16, "pair")])
+        return self.put(f"bitcast {self.type('pair')} {bits} to {self.type('float32')}")
+
+    def _pair(self, x: str, y: str) -> str:
+        high = self._integer("shl", "pair", [self._rounded(y), self.const(16, "pair")])
+        return self._integer("or", "pair", [self._rounded(x), high])
+
+    def _dot(self, a: str, b: str, total: str) -> str:
+        type, whole, halves = self.type("float32"), self.type("pair"), f"<{2 * self.lanes} x bfloat>"
+        pairs = [f"{halves} {self.put(f'bitcast {whole} {x} to {halves}')}" for x in (a, b)]
+        name = f"@llvm.x86.avx512bf16.dpbf16ps.{32 * self.lanes}"
+        return self.put(f"call {type} {name}({type} {total}, {', '.join(pairs)})")
 
     def _integer(self, op: str, dtype: str, refs: list[str]) -> str:
         type = self.type(dtype)

@@ -25,6 +25,7 @@ from .passes.differentiate import derivatives
 from .passes.expand_composites import expand_composites
 from .passes.form_kernels import form_kernels
 from .passes.loop_bodies import everywhere
+from .passes.round_products import round_products, rounded_products
 from .passes.stabilize import stabilize, stabilize_node
 from .reference import interpret
 from .report import MemoryReport, PassRecord, Report
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .codegen.targets import Target
 
 MODES = ("native", "interpret")
+PRECISIONS = ("float32", "bf16")
 
 
 def compile(
@@ -47,6 +49,7 @@ def compile(
     pipeline: Sequence[Pass] | None = None,
     target: str | None = None,
     threads: int | None = None,
+    precision: str = "float32",
     check: bool = False,
     max_bytes: int | None = None,
 ) -> Function:
@@ -74,6 +77,10 @@ def compile(
     threads : int, optional
         Threads that share a kernel which is large enough. Default: the environment's SYMNET_NUM_THREADS, else 1.
         The results are the same, bit for bit, for every number.
+    precision : {"float32", "bf16"}
+        "bf16": operands of float32 products of matrices, those of gradients too, are rounded to bfloat16, and the
+        products added up in float32, where the target has an instruction for it; elsewhere nothing changes. The
+        report says which. The interpreter always rounds. Convolutions and products with a vector stay float32.
     check : bool
         Run the graph's checker after every pass.
     max_bytes : int, optional
@@ -99,7 +106,7 @@ def compile(
     >>> f(A=np.ones(3), B=np.ones(3) * 2)
     array([3., 3., 3.])
     """
-    _check_options(mode, target, threads, max_bytes)
+    _check_options(mode, target, threads, max_bytes, precision)
     structure = _structure(outputs)
     roots = [as_expr(e, whose) for whose, e in zip(structure.names("outputs"), structure.leaves, strict=True)]
     pairs = _update_pairs(updates)
@@ -122,11 +129,17 @@ def compile(
         check,
         _processor(target, threads),
         max_bytes,
+        precision,
     )
 
     def repeat() -> Function:
         many = repeated(roots, variables, pairs)
-        options: dict[str, Any] = {"target": target, "threads": threads, "max_bytes": max_bytes}
+        options: dict[str, Any] = {
+            "target": target,
+            "threads": threads,
+            "max_bytes": max_bytes,
+            "precision": precision,
+        }
         packed = structure.pack(many.outputs)
         return compile(packed, many.inputs, many.updates, mode, pipeline=build.passes, check=check, **options)
 
@@ -147,6 +160,7 @@ class _Builder:
     check: bool
     target: Target
     max_bytes: int | None
+    precision: str
 
     def __call__(self, types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
         graph, report = self._optimised(types, sizes)
@@ -171,8 +185,15 @@ class _Builder:
         graph = specialize(self.roots, self.variables, self.updates, given, sizes, gradients, stable)
         _require_bound(graph)
         records = gradients.records(graph, (time.perf_counter() - start) * 1e3)
-        graph, report = run_passes(graph, self.passes, self.check)
+        rounds = self.precision == "bf16" and (self.mode == "interpret" or self.target.has_bf16)
+        passes = [*self.passes, expand_composites, round_products] if rounds else self.passes
+        graph, report = run_passes(graph, passes, self.check)
         report.passes[:0] = records
+        if rounds:
+            lines = (f"{n.op.name} at {graph.origin(n)}" for n in rounded_products(graph))
+            report.precision = f"bf16: {', '.join(lines) or 'no products of matrices'}"
+        elif self.precision == "bf16":
+            report.precision = f"float32: the target {self.target.name} has no bfloat16 products"
         return graph, report
 
 
@@ -244,9 +265,11 @@ class InterpretedProgram:
         return list(targets)
 
 
-def _check_options(mode: str, target: str | None, threads: Any, max_bytes: Any) -> None:
+def _check_options(mode: str, target: str | None, threads: Any, max_bytes: Any, precision: Any) -> None:
     if mode not in MODES:
         raise ArgumentError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
+    if precision not in PRECISIONS:
+        raise ArgumentError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
     if target is not None and mode != "native":
         raise ArgumentError(f"target is {target!r} in mode {mode!r}; expected a target in native mode only")
     if threads is not None and (mode != "native" or not isinstance(threads, Integral)):

@@ -37,16 +37,20 @@ class Report:
     passes : list of PassRecord
     machine_code : str
         Where the machine code came from; empty for a program that is interpreted.
+    precision : str
+        Which products are computed in less than float32, or why none are; empty where that was not asked for.
     """
 
     passes: list[PassRecord] = field(default_factory=list)
     machine_code: str = ""
+    precision: str = ""
 
     def __str__(self) -> str:
         lines = [f"{'pass':32} {'before':>7} {'after':>7} {'ms':>8}  rules fired"]
         for p in self.passes:
             fired = ", ".join(f"{name} ×{times}" for name, times in p.fired.items())
             lines.append(f"{p.name:32} {p.before:7} {p.after:7} {p.milliseconds:8.2f}  {fired}".rstrip())
+        lines += [f"precision {self.precision}"] if self.precision else []
         return "\n".join([*lines, *([f"machine code: {self.machine_code}"] if self.machine_code else [])])
 
     def _repr_html_(self) -> str:

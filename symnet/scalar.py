@@ -4,7 +4,8 @@ An element rule is a small expression over scalars. New ops are written in these
 touch the code generator; a new target implements these words and never sees an op.
 
 Scalars are immutable and interned (equal expressions are one object), so the code generator
-computes a shared subexpression once. dtypes are the names "bool", "int32", "int64", "float32", "float64".
+computes a shared subexpression once. dtypes are the names "bool", "int32", "int64", "float32", "float64"; and, inside
+kernels, "pair": two bfloat16 numbers in 32 bits.
 
     >>> x = load("x", (Dim.named("i"),), "float32")
     >>> 1 / (1 + exp(-x))
@@ -24,7 +25,7 @@ Number: TypeAlias = int | float | bool
 
 FLOATS = ("float32", "float64")
 INTS = ("int32", "int64")
-BITS = {"bool": 1, "int32": 32, "int64": 64, "float32": 32, "float64": 64}
+BITS = {"bool": 1, "int32": 32, "int64": 64, "float32": 32, "float64": 64, "pair": 32}
 
 ARITHMETIC = {"add", "sub", "mul", "div", "fma", "neg", "abs", "sqrt", "floor", "ceil", "rint", "min", "max", "scale"}
 INTEGER = {"floordiv", "mod", "shl", "lshr", "ashr", "and", "or", "xor", "not"}
@@ -250,6 +251,21 @@ def fma(a: Scalar, b: Scalar | Number, c: Scalar | Number) -> Scalar:
     b = b if isinstance(b, Scalar) else const(b, a.dtype)
     c = c if isinstance(c, Scalar) else const(c, a.dtype)
     return make("fma", (a, b, c), a.dtype)
+
+
+def bfloat16(x: Scalar) -> Scalar:
+    """A float32 rounded to bfloat16, as :mod:`symnet.ops.rounding` says."""
+    return make("bfloat16", (x,), "float32")
+
+
+def pair(x: Scalar, y: Scalar) -> Scalar:
+    """Two float32 numbers rounded to bfloat16, side by side."""
+    return make("pair", (x, y), "pair")
+
+
+def dot(a: Scalar, b: Scalar, total: Scalar) -> Scalar:
+    """The products of the first numbers and of the second ones of two pairs, added to a float32."""
+    return make("dot", (a, b, total), "float32")
 
 
 def scale(x: Scalar, n: Scalar) -> Scalar:
