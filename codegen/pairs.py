@@ -86,5 +86,6 @@ def _pair_of(load: Scalar, axis: str, length: Size) -> Scalar:
     x, y = (replace([load], {axis: k}, {})[0] for k in (first, second))
     if not isinstance(length, int) or length % 2:
         exists = s.index(second) < s.index(length)
-        y = s.select(exists, s.load(*y.payload, "float32", exists), 0.0)
+        buffer, address = y.payload
+        y = s.select(exists, s.load(buffer, address, "float32", exists), 0.0)
     return s.pair(x, y)

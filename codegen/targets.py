@@ -75,7 +75,9 @@ def host() -> Target:
     if wide:
         text += ",-prefer-256-bit"
         pairs = bool(features.get("avx512bf16"))
-        return Target("host-avx512", cpu, text, 512, 6, 4, has_fma=True, has_gather=True, has_scale=True, has_bf16=pairs)
+        return Target(
+            "host-avx512", cpu, text, 512, 6, 4, has_fma=True, has_gather=True, has_scale=True, has_bf16=pairs
+        )
     if features.get("avx2") and features.get("fma"):
         return Target("host-avx2", cpu, text, 256, 6, 2, has_fma=True, has_gather=True, has_scale=False)
     return Target("host-portable", cpu, text, 128, 4, 2, has_fma=False, has_gather=False, has_scale=False)
