@@ -21,8 +21,6 @@ LARGEST_BODY = 640
 FEWEST_STEPS = 4
 # With so many rows to use it, copying a strip is cheap.
 PACKED_ROWS = 48
-# So many rows are worth it to round and pack both operands of a product in bfloat16.
-PAIRED_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,12 @@ def choose(
     if any(moves(load, vector) != 1 for _, load in packable(folds, made)):
         # The strip stands on its side: copying turns it.
         made = replace(made, columns_first=True, packed=True)
-    if target.has_bf16 and made.row is not None and has_pairs(folds, made) and _count(sizes[made.row]) >= PAIRED_ROWS:
+    if target.has_bf16 and made.row is not None and _has_pairs(folds, made):
         made = replace(made, columns_first=True, packed=True, paired=True)
     return made
 
 
-def has_pairs(folds: Sequence[Scalar], schedule: Schedule) -> bool:
+def _has_pairs(folds: Sequence[Scalar], schedule: Schedule) -> bool:
     """Whether the one fold adds products of rounded numbers, one of each row and one of each column."""
     if len(folds) != 1 or folds[0].payload.kind != "add" or len(folds[0].payload.axes) != 1:
         return False
@@ -135,7 +133,7 @@ def packable(folds: Sequence[Scalar], schedule: Schedule) -> list[tuple[Scalar, 
 def _weighted_loads(values: Sequence[Scalar], folds: Sequence[Scalar]) -> list[tuple[Scalar, float]]:
     """Every load, and how often it is made beside those of the folds: once after them all it costs little."""
     inside = set(postorder([f.args[0] for f in folds]))
-    steps = max((prod(_count(n) for _, n in f.payload.axes) for f in folds), default=1)
+    steps = max((prod(n if isinstance(n, int) else TYPICAL for _, n in f.payload.axes) for f in folds), default=1)
     after = 1 / max(steps, 1)
     return [(x, 1.0 if not folds or x in inside else after) for x in postorder(list(values)) if x.op == "load"]
 
@@ -160,7 +158,7 @@ def moves(x: Scalar, name: str) -> int | None:
 
 def _repeated(domain: Axes, folds: Sequence[Scalar]) -> dict[Scalar, dict[str, int]]:
     """For each load that may be packed the domain indices it does not depend on, with their extents."""
-    extents = {name: _count(size) for name, size in domain}
+    extents = {name: size if isinstance(size, int) else TYPICAL for name, size in domain}
     loads = {x for fold in folds for x in _unconditional(fold)}
     return {x: {n: k for n, k in extents.items() if stride(x.payload[1][0], n) == 0} for x in loads}
 
@@ -175,10 +173,10 @@ def _strip_pays(
         for x in postorder([fold.args[0]]):
             if x.op == "load":
                 moves = [n for n in extents if stride(x.payload[1][0], n) != 0]
-                elements = prod(_count(n) for n in (extents[m] for m in moves))
+                elements = prod(n if isinstance(n, int) else TYPICAL for n in (extents[m] for m in moves))
                 columns += elements * BITS[x.dtype] // 8 if vector in moves and row not in moves else 0
                 rows += elements * BITS[x.dtype] // 8 if row in moves and vector not in moves else 0
-    n_rows, n_columns = (_count(n) for n in (sizes[row], sizes[vector]))
+    n_rows, n_columns = (n if isinstance(n, int) else TYPICAL for n in (sizes[row], sizes[vector]))
     row_first = -(-n_rows // tile[0]) * columns + rows
     column_first = -(-n_columns // tile[1]) * rows + columns
     return columns > target.l2_bytes // 2 and column_first < row_first
@@ -260,7 +258,7 @@ def _horizontal_tile(domain: Axes, vector: str, folds: Sequence[Scalar], most: i
         return best
     addresses = {x.payload[1][0] for x in postorder([f.args[0] for f in folds]) if x.op == "load"}
     moving = [a for a in addresses if stride(a, vector) != 0]
-    sizes = [(name, _count(size)) for name, size in domain]
+    sizes = [(name, size if isinstance(size, int) else TYPICAL) for name, size in domain]
     for row, n_rows in sizes:
         for column, n_columns in [("", 1), *(pair for pair in sizes if pair[0] != row)]:
             for rows in range(1, min(most, n_rows) + 1):
@@ -281,18 +279,13 @@ def _alike(extent: int, most: int) -> int:
 
 def _meeting(folds: Sequence[Scalar], lanes: int) -> float:
     """What it costs, for each vector of a fold, that the lanes meet at its end: much in a fold of few elements."""
-    elements = prod(_count(n) for _, n in folds[0].payload.axes)
+    elements = prod(n if isinstance(n, int) else TYPICAL for _, n in folds[0].payload.axes)
     return 8.0 * lanes / max(elements, 1) if elements < lanes else 1.0
-
-
-def _count(size: Size) -> int:
-    """A size as a number, an open one as a typical number."""
-    return size if isinstance(size, int) else TYPICAL
 
 
 def _fill(size: Size, lanes: int) -> float:
     """The share of lanes that do work."""
-    extent = _count(size)
+    extent = size if isinstance(size, int) else TYPICAL
     return max(extent, 1) / (-(-max(extent, 1) // lanes) * lanes)
 
 

@@ -1,9 +1,9 @@
 """The passes: Graph -> Graph, one file each, run in the order of PIPELINE.
 
 Your own pass is a function that takes a Graph and returns one; give ``pipeline=[*PIPELINE, mine]``
-to ``compile``. Two passes are not in the list: ``differentiate`` answers gradients while the graph is
-built, with ``stabilize`` run first on what is differentiated; ``form_kernels`` groups the finished
-graph's nodes into kernels.
+to ``compile``. Three passes are not in the list: ``differentiate`` answers gradients while the graph is
+built, with ``stabilize`` run first on what is differentiated; ``round_products`` comes last where less precision
+is asked for; ``form_kernels`` groups the finished graph's nodes into kernels.
 """
 
 from __future__ import annotations

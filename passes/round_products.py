@@ -5,6 +5,9 @@ from __future__ import annotations
 from symnet.graph import Graph, Node
 from symnet.ops.rounding import BFLOAT16
 
+# Products with fewer rows or columns, where that is known, gain nothing by it.
+FEWEST = 8
+
 
 def round_products(graph: Graph) -> Graph:
     """Round the operands of float32 products of matrices to bfloat16; their sums stay float32.
@@ -12,7 +15,8 @@ def round_products(graph: Graph) -> Graph:
     before:  h = linear(x, W, b)
     after:   h = linear(bfloat16(x), bfloat16(W), b)
     requires: composites expanded, gradients taken: their products are rounded like all others.
-    preserves: types; values up to the rounding. Convolutions and products with a vector stay as they are.
+    preserves: types; values up to the rounding. Convolutions, products with a vector and those with fewer than 8
+        rows or columns stay as they are.
     Terminates: one round.
     """
 
@@ -34,5 +38,8 @@ def rounded_products(graph: Graph) -> list[Node]:
 
 
 def _is_product(node: Node) -> bool:
-    is_contraction = node.op.name in ("matmul", "linear") and node.dtype == "float32"
-    return is_contraction and all(i.ndim >= 2 and i.op is not BFLOAT16 for i in node.inputs[:2])
+    if node.op.name not in ("matmul", "linear") or node.dtype != "float32":
+        return False
+    if any(i.ndim < 2 or i.op is BFLOAT16 for i in node.inputs[:2]):
+        return False
+    return all(not isinstance(n, int) or n >= FEWEST for n in node.shape[-2:])

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .codegen.targets import Target
 
 MODES = ("native", "interpret")
-PRECISIONS = ("float32", "bf16")
+PRECISIONS = (None, "float32", "bf16")
 
 
 def compile(
@@ -49,7 +49,7 @@ def compile(
     pipeline: Sequence[Pass] | None = None,
     target: str | None = None,
     threads: int | None = None,
-    precision: str = "float32",
+    precision: str | None = None,
     check: bool = False,
     max_bytes: int | None = None,
 ) -> Function:
@@ -77,10 +77,11 @@ def compile(
     threads : int, optional
         Threads that share a kernel which is large enough. Default: the environment's SYMNET_NUM_THREADS, else 1.
         The results are the same, bit for bit, for every number.
-    precision : {"float32", "bf16"}
+    precision : {"float32", "bf16"}, optional
         "bf16": operands of float32 products of matrices, those of gradients too, are rounded to bfloat16, and the
-        products added up in float32, where the target has an instruction for it; elsewhere nothing changes. The
-        report says which. The interpreter always rounds. Convolutions and products with a vector stay float32.
+        products added up in float32, where the target has an instruction for it (AVX512-BF16); elsewhere nothing
+        changes. The report says which. The interpreter always rounds. Convolutions, products with a vector and
+        those known to have fewer than 8 rows or columns stay float32, which is the default for all.
     check : bool
         Run the graph's checker after every pass.
     max_bytes : int, optional
@@ -160,7 +161,7 @@ class _Builder:
     check: bool
     target: Target
     max_bytes: int | None
-    precision: str
+    precision: str | None
 
     def __call__(self, types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
         graph, report = self._optimised(types, sizes)
@@ -190,7 +191,7 @@ class _Builder:
         graph, report = run_passes(graph, passes, self.check)
         report.passes[:0] = records
         if rounds:
-            lines = (f"{n.op.name} at {graph.origin(n)}" for n in rounded_products(graph))
+            lines = (f"{n.op.name} at {n.graph.origin(n)}" for n in rounded_products(graph))
             report.precision = f"bf16: {', '.join(lines) or 'no products of matrices'}"
         elif self.precision == "bf16":
             report.precision = f"float32: the target {self.target.name} has no bfloat16 products"
@@ -269,7 +270,7 @@ def _check_options(mode: str, target: str | None, threads: Any, max_bytes: Any, 
     if mode not in MODES:
         raise ArgumentError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
     if precision not in PRECISIONS:
-        raise ArgumentError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
+        raise ArgumentError(f"precision is {precision!r}; expected one of {', '.join(map(str, PRECISIONS))}")
     if target is not None and mode != "native":
         raise ArgumentError(f"target is {target!r} in mode {mode!r}; expected a target in native mode only")
     if threads is not None and (mode != "native" or not isinstance(threads, Integral)):

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from symnet.codegen.targets import host
+
 if sys.platform != "linux":
     pytest.skip("guard pages are made with Linux' mmap and mprotect", allow_module_level=True)
 
@@ -38,6 +40,7 @@ def guarded(array, before):
 kept = []
 rng = np.random.default_rng(0)
 m, n, target = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+precision = sys.argv[4] if len(sys.argv) > 4 else None
 x = sn.Variable("x", shape=("m", "n"), dtype="float32")
 w = sn.Variable("w", shape=("n", "k"), dtype="float32")
 i = sn.Variable("i", shape=("m",), dtype="int64")
@@ -73,7 +76,8 @@ arrays = {
     "i": rng.integers(0, min(m, n), m),
 }
 for name, expression in programs.items():
-    f, g = sn.compile(expression, target=target), sn.compile(expression, mode="interpret")
+    f = sn.compile(expression, target=target, precision=precision)
+    g = sn.compile(expression, mode="interpret", precision=precision)
     used = {v.name: arrays[v.name] for v in f.inputs}
     wanted = g(**used)
     for before in (False, True):
@@ -108,6 +112,20 @@ schedule.PACKED_ROWS, schedule._strip_pays = 1, lambda *known: True
 """
     run = subprocess.run(
         [sys.executable, "-c", forced + SCRIPT, str(m), str(n), target],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0 and "all inside" in run.stdout, run.stderr[-2000:]
+
+
+@pytest.mark.skipif(not host().has_bf16, reason="this processor has no bfloat16 products")
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (3, 7), (8, 9), (13, 33), (64, 64), (9, 101)])
+def test_pairs_stay_inside(m: int, n: int) -> None:
+    forced = "from symnet.passes import round_products\nround_products.FEWEST = 1\n"
+    run = subprocess.run(
+        [sys.executable, "-c", forced + SCRIPT, str(m), str(n), "host", "bf16"],
         capture_output=True,
         text=True,
         timeout=300,
