@@ -269,7 +269,7 @@ class InterpretedProgram:
 def _check_options(mode: str, target: str | None, threads: Any, max_bytes: Any, precision: Any) -> None:
     if mode not in MODES:
         raise ArgumentError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
-    if precision not in PRECISIONS:
+    if not isinstance(precision, str | None) or precision not in PRECISIONS:
         raise ArgumentError(f"precision is {precision!r}; expected one of {', '.join(map(str, PRECISIONS))}")
     if target is not None and mode != "native":
         raise ArgumentError(f"target is {target!r} in mode {mode!r}; expected a target in native mode only")

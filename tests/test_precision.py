@@ -194,7 +194,7 @@ def test_batches_in_a_native_loop_have_the_precision_too() -> None:
     np.testing.assert_array_equal(found, [f(data[k : k + 10]) for k in (0, 10, 20)])
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "fp8", 16])
+@pytest.mark.parametrize("precision", ["bfloat16", "fp8", 16, np.ones(2)])
 def test_another_precision_is_refused(precision: Any) -> None:
     with pytest.raises(sn.ArgumentError, match=r"precision is .*; expected one of None, float32, bf16"):
         sn.compile(variable("x", 3) + 1, precision=precision)
