@@ -17,6 +17,7 @@ from .dead_nodes import eliminate_dead_nodes
 from .expand_composites import expand_composites
 from .fold_constants import fold_constants
 from .fold_linear import fold_linear_of_linear
+from .fold_scales import fold_scales_into_layers
 from .fuse_linear import fuse_linear
 from .hoist_from_loops import hoist_from_loops
 from .loop_bodies import eliminate_dead_loop_parts
@@ -33,6 +34,7 @@ PIPELINE: list[Pass] = [
     fold_constants,
     simplify,
     eliminate_common_subexpressions,
+    fold_scales_into_layers,
     fold_linear_of_linear,
     hoist_from_loops,
     eliminate_dead_nodes,  # so that fusion sees true readers

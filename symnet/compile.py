@@ -17,6 +17,7 @@ from .dims import names
 from .dtype import Type
 from .errors import ArgumentError, GraphError, ShapeError
 from .expr import Expr, Parameter, Variable, as_expr
+from .freezing import chosen, frozen
 from .function import Function, Program
 from .graph import Graph, Node, located
 from .origin import Origin
@@ -52,6 +53,7 @@ def compile(
     precision: str | None = None,
     check: bool = False,
     max_bytes: int | None = None,
+    freeze: bool | Iterable[Parameter] = False,
 ) -> Function:
     """Compile expressions to one function.
 
@@ -87,6 +89,11 @@ def compile(
     max_bytes : int, optional
         The largest working memory a call of native code may have; one that needs more raises OutOfMemory
         and changes nothing. Default: no bound.
+    freeze : bool or list of Parameter
+        Parameters whose present numbers become constants of the function, as a network for inference has them:
+        the passes compute with them, and a batch normalisation becomes part of the layer before it. Later
+        assignments do not reach the function; none of them may be updated. True freezes all Parameters but the
+        states of random generators.
 
     Returns
     -------
@@ -95,7 +102,7 @@ def compile(
     Raises
     ------
     ArgumentError
-        Something given is not an expression, or two inputs have one name.
+        Something given is not an expression, two inputs have one name, or a frozen Parameter is updated.
     ShapeError, DTypeError, GradientError
         With the user's line, where the types are declared; else at the first call.
 
@@ -118,12 +125,16 @@ def compile(
     if brought:
         pairs += brought
         found = leaves([*found, *(e for _, e in brought)])
+    parameters = [p for p in found if isinstance(p, Parameter)]
+    constants = chosen(freeze, parameters, pairs)
+    if constants:
+        roots, pairs = frozen(roots, pairs, constants, found)
     variables = _inputs([v for v in found if isinstance(v, Variable)], inputs)
     build = _Builder(
         roots,
         pairs,
         variables,
-        {p.name: p for p in found if isinstance(p, Parameter)},
+        {p.name: p for p in parameters if p not in set(constants)},
         structure,
         mode,
         _passes(pipeline),

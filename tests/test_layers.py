@@ -31,6 +31,7 @@ ORDER = [
         "data",
         "random",
         "updating",
+        "freezing",
         "rewriting",
         "batched",
     },

@@ -30,14 +30,14 @@ for epoch in range(1, 16):
 assert trainer.history["val_accuracy"][-1] >= 0.98
 
 x = sn.Variable("x", ("batch", 1, 8, 8), "float32")
-fused = sn.nn.fuse(net)
-trained, used = sn.compile(net.eval()(x)), sn.compile(fused(x))
+y = net.eval()(x)
+trained, used = sn.compile(y), sn.compile(y, freeze=True)
 found = used(pictures["test"])
 sizes = f"{len(trained.graph.nodes)} -> {len(used.graph.nodes)} nodes"
 same = (found.argmax(1) == trained(pictures["test"]).argmax(1)).all()
 print(f"normalisation folded into the convolutions: {sizes}, the same answers: {same}")
 
-seen = sn.compile(sn.relu(fused[0](x)))(pictures["test"][:1])[0]
+seen = sn.compile(net[2](net[1](net[0](x))))(pictures["test"][:1])[0]
 figure = Figure(figsize=(10, 3.8), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1, 1.6])
 axes = left.subplots()
@@ -50,7 +50,7 @@ for k, plot in enumerate(right.subplots(4, 9).ravel()):
     row, place = divmod(k, 9)
     plot.axis("off")
     if place:
-        plot.imshow((seen if row % 2 else fused[0].weight.value[:, 0])[row // 2 * 8 + place - 1], cmap="gray_r")
+        plot.imshow((seen if row % 2 else net[0].weight.value[:, 0])[row // 2 * 8 + place - 1], cmap="gray_r")
     elif row % 2:
         plot.imshow(pictures["test"][0, 0], cmap="gray_r")
 right.suptitle("The filters of the first layer, and what they make of the digit")

@@ -48,7 +48,6 @@ from .convolution import (
     Upsample,
 )
 from .dropout import Dropout, dropout
-from .fusing import fuse
 from .layers import Embedding, Flatten, Linear, Module, ReLU, Residual, Sequential, Sigmoid, Softmax, Tanh
 from .losses import (
     BCELoss,
@@ -134,7 +133,6 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "entropy",
-    "fuse",
     "hinge",
     "huber",
     "init",

@@ -121,7 +121,8 @@ class BatchNorm1d(_BatchNorm):
     statistics towards them: ``(1 - momentum) * running + momentum * of the batch`` (of the unbiased variance; a
     batch without elements moves nothing, one with a single element has the variance 0). After ``eval()`` the
     running statistics are used, and nothing is updated. What a network does is decided when it is called on
-    Variables: build the function to train before ``eval()``, the one to predict after it.
+    Variables: build the function to train before ``eval()``, the one to predict after it. With
+    ``compile(..., freeze=True)`` the latter has no normalisation left: it is part of the layer before.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ class BatchNorm1d(_BatchNorm):
 class BatchNorm2d(_BatchNorm):
     """Every channel with mean 0 and variance 1 over the batch and the picture; otherwise as :class:`BatchNorm1d`.
 
-    For values of shape (samples, channels, height, width). :func:`fuse` folds it into the convolution before it.
+    For values of shape (samples, channels, height, width).
 
     Examples
     --------
