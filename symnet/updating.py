@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from .errors import ArgumentError
@@ -11,7 +11,8 @@ from .graph import PARAMETER
 from .op import Deferred
 from .scan import LOOP
 
-Change = Callable[[Expr], Expr]
+# From what Parameters are to their new values: one value, or a tuple for several.
+Change = Callable[..., Any]
 
 
 def _first(y: Any, *others: Any, changes: Any) -> Any:
@@ -22,16 +23,16 @@ def _first(y: Any, *others: Any, changes: Any) -> Any:
 CARRIER = Deferred(_first)
 
 
-def updating(y: Expr, changes: Mapping[Parameter, Change]) -> Expr:
+def updating(y: Expr, changes: Mapping[Parameter | tuple[Parameter, ...], Change]) -> Expr:
     """The value `y`, such that functions that compute it update Parameters.
 
     Parameters
     ----------
     y : Expr
-    changes : dict of Parameter to callable
-        From what the Parameter is to its new value. A function that holds several values which change one
-        Parameter changes it by one after the other, in the order in which they were made. ``updates`` of `compile`
-        goes before all of them.
+    changes : dict of Parameter, or tuple of Parameters, to callable
+        From what the Parameter is to its new value; of several that depend on each other, from all to all new
+        values. A function that holds several values which change one Parameter changes it by one after the other,
+        in the order in which they were made. ``updates`` of `compile` goes before all of them.
 
     Returns
     -------
@@ -47,8 +48,14 @@ def updating(y: Expr, changes: Mapping[Parameter, Change]) -> Expr:
     >>> f(np.ones(2)), f(np.ones(2)), int(calls.value)
     (array([2., 2.]), array([2., 2.]), 2)
     """
-    operands = (y, *changes, *(change(parameter) for parameter, change in changes.items()))
-    return Expr(CARRIER, operands, {"changes": tuple(changes.items())}, y.known_shape, y.known_dtype)
+    parts = tuple((key if isinstance(key, tuple) else (key,), change) for key, change in changes.items())
+    operands = (y, *(e for parameters, change in parts for e in (*parameters, *_changed(change, parameters))))
+    return Expr(CARRIER, operands, {"changes": parts}, y.known_shape, y.known_dtype)
+
+
+def _changed(change: Change, olds: Sequence[Expr]) -> tuple[Expr, ...]:
+    news = change(*olds)
+    return news if isinstance(news, tuple) else (news,)
 
 
 def brought_updates(roots: Iterable[Expr], given: Collection[Parameter] = ()) -> dict[Parameter, Expr]:
@@ -72,8 +79,9 @@ def brought_updates(roots: Iterable[Expr], given: Collection[Parameter] = ()) ->
         if isinstance(expr, Parameter) and expr.default_update is not None:
             updates[expr] = expr.default_update
     for expr in found:
-        for parameter, change in expr.attrs.get("changes", ()) if expr.op is CARRIER else ():
-            updates[parameter] = change(updates.get(parameter, parameter))
+        for parameters, change in expr.attrs.get("changes", ()) if expr.op is CARRIER else ():
+            news = _changed(change, [updates.get(p, p) for p in parameters])
+            updates.update(zip(parameters, news, strict=True))
     return {p: new for p, new in updates.items() if p not in given}
 
 

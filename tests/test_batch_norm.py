@@ -53,6 +53,46 @@ def test_inference_changes_nothing_and_training_only_its_own() -> None:
 
 
 @pytest.mark.parametrize("mode", ["native", "interpret"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_cumulative_averages_weigh_all_batches_alike(declared: bool, mode: str) -> None:
+    layer = sn.nn.BatchNorm1d(2, momentum=None, dtype="float64")
+    train = sn.compile(layer(sn.Variable("x", ("batch", 2) if declared else None, "float64")), mode=mode)
+    batches = [np.random.default_rng(k).normal(k, 1 + k, (4, 2)) for k in range(5)]
+    for batch in batches[:3]:
+        train(batch)
+    train(np.empty((0, 2)))  # moves nothing, and counts for nothing
+    for batch in batches[3:]:
+        train(batch)
+    assert layer.num_batches_tracked is not None and layer.num_batches_tracked.value == 5
+    assert layer.running_mean is not None and layer.running_var is not None
+    np.testing.assert_allclose(layer.running_mean.value, np.mean([b.mean(0) for b in batches], 0), rtol=1e-12)
+    np.testing.assert_allclose(layer.running_var.value, np.mean([b.var(0, ddof=1) for b in batches], 0), rtol=1e-12)
+    assert list(layer.state_dict())[-1] == "num_batches_tracked"
+
+
+def test_a_cumulative_layer_used_twice_counts_twice() -> None:
+    layer = sn.nn.BatchNorm1d(1, momentum=None, dtype="float32")
+    x, y = (sn.Variable(n, ("batch", 1), "float32") for n in "xy")
+    f = sn.compile([layer(x), layer(y)])
+    f([[4.0], [4.0]], [[8.0], [8.0]])
+    f([[1.0], [1.0]], [[3.0], [3.0]])
+    np.testing.assert_allclose(layer.running_mean.value, [4.0], rtol=1e-6)
+    assert layer.num_batches_tracked.value == 4
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_without_running_statistics_a_batch_stands_for_itself(momentum: float | None) -> None:
+    layer = sn.nn.BatchNorm1d(2, momentum=momentum, track_running_stats=False, dtype="float64")
+    assert list(layer.state_dict()) == ["weight", "bias"] and layer.running_mean is None
+    x = sn.Variable("x", ("batch", 2), "float64")
+    train, predict = sn.compile(layer(x)), sn.compile(layer.eval()(x))
+    a = np.random.default_rng(0).normal(3, 2, (6, 2))
+    np.testing.assert_array_equal(train(a), predict(a))
+    np.testing.assert_allclose(predict(a).mean(0), 0, atol=1e-12)
+    assert not train.graph.updates
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
 def test_batches_of_nothing_and_of_one(mode: str) -> None:
     layer = sn.nn.BatchNorm1d(2, dtype="float64")
     f = sn.compile(layer(sn.Variable("x", ("batch", 2), "float64")), mode=mode)
@@ -87,6 +127,15 @@ def test_updates_that_are_given_go_before_those_brought() -> None:
     assert count.value == 1
     sn.compile(y, updates={count: count + 10})(3.0)
     assert count.value == 11
+
+
+def test_updates_of_several_parameters_see_each_other() -> None:
+    first, second = (sn.Parameter(1, name=n, trainable=False) for n in ("first", "second"))
+    x = sn.Variable("x", (), "float64")
+    y = updating(updating(x, {(first, second): lambda a, b: (b, a + b)}), {second: lambda b: b * 10})
+    sn.compile(y)(0.0)
+    assert (first.value, second.value) == (1, 20)
+    assert list(brought_updates([y], {second})) == [first]
 
 
 def test_the_body_of_a_scan_refuses_a_layer_in_training() -> None:

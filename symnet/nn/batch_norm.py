@@ -53,17 +53,20 @@ def _variance(x: Any, mean: Any) -> Any:
     return _mean(centered * centered)
 
 
-@deferred("x", "old", "found")
-def _followed(x: Any, old: Any, found: Any, momentum: float, is_variance: bool) -> Any:
-    """The running statistic after a batch; a batch without elements leaves it as it is."""
+@deferred("x", "old", "new")
+def _unless_empty(x: Any, old: Any, new: Any) -> Any:
+    """What is kept after a batch; one without elements leaves it as it is."""
     count = product(x.shape[k] for k in _axes(x))
-    if is_variance:
-        # PyTorch keeps the unbiased variance, and divides by the biased one.
-        found = found * count / maximum(count - 1, 1)
-    new = (1.0 - momentum) * old + momentum * found
     if isinstance(count, int):
         return new if count else old
-    return ops.where(ops.greater(ops.ones_like(found) * count, 0.0), new, old)
+    return ops.where(ops.greater(ops.ones_like(new) * count, 0), new, old)
+
+
+@deferred("x", "variance")
+def _unbiased(x: Any, variance: Any) -> Any:
+    """PyTorch keeps the unbiased variance, and divides by the biased one."""
+    count = product(x.shape[k] for k in _axes(x))
+    return variance * count / maximum(count - 1, 1)
 
 
 @deferred("x", "mean", "variance", "affine")
@@ -82,36 +85,48 @@ class _BatchNorm(Module):
         self,
         num_features: int,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
+        track_running_stats: bool = True,
         dtype: Any = "float32",
     ) -> None:
         name = type(self).__name__
         dtype = floating_name(name, dtype)
         if not isinstance(num_features, (int, np.integer)) or isinstance(num_features, bool) or num_features < 1:
             raise ArgumentError(f"{name}: num_features is {num_features!r}; expected a positive int")
-        self.num_features, self.momentum = int(num_features), probability(f"{name}: momentum", momentum)
+        self.num_features = int(num_features)
+        self.momentum = None if momentum is None else probability(f"{name}: momentum", momentum)
         self.eps = as_number(f"{name}: eps", eps, "a number from 0 up", lambda e: e >= 0)
         zeros, ones = np.zeros(self.num_features, dtype), np.ones(self.num_features, dtype)
         self.weight = Parameter(ones, name="weight") if affine else None
         self.bias = Parameter(zeros, name="bias") if affine else None
-        self.running_mean = Parameter(zeros, name="running_mean", trainable=False)
-        self.running_var = Parameter(ones, name="running_var", trainable=False)
+        self.running_mean = self.running_var = self.num_batches_tracked = None
+        if track_running_stats:
+            self.running_mean = Parameter(zeros, name="running_mean", trainable=False)
+            self.running_var = Parameter(ones, name="running_var", trainable=False)
+            if momentum is None:
+                self.num_batches_tracked = Parameter(np.int64(0), name="num_batches_tracked", trainable=False)
 
     def forward(self, x: Any) -> Any:
         x = _checked(as_expr(x), type(self).__name__, self.ranks, self.num_features)
         affine = () if self.weight is None or self.bias is None else (self.weight, self.bias)
-        if not self.training:
+        if self.running_mean is not None and not self.training:
             return _normalized(x, self.running_mean, self.running_var, *affine, eps=self.eps)
         mean = _mean(x)
         variance = _variance(x, mean)
         y = _normalized(x, mean, variance, *affine, eps=self.eps)
-        share = self.momentum
-        changes = {
-            self.running_mean: lambda old: _followed(x, old, mean, share, False),
-            self.running_var: lambda old: _followed(x, old, variance, share, True),
-        }
-        return updating(y, changes)
+        kept = [p for p in (self.running_mean, self.running_var, self.num_batches_tracked) if p is not None]
+        return updating(y, {tuple(kept): lambda *olds: self._followed(x, mean, variance, *olds)}) if kept else y
+
+    def _followed(self, x: Any, mean: Any, variance: Any, *olds: Any) -> tuple[Any, ...]:
+        """What is kept of all batches, after another one."""
+        share: Any = self.momentum
+        counted = [] if share is not None else [olds[-1] + 1]
+        if counted:
+            share = 1.0 / counted[0].astype(olds[0].dtype)
+        statistics = zip(olds, (mean, _unbiased(x, variance)), strict=False)
+        news = [*((1.0 - share) * old + share * found for old, found in statistics), *counted]
+        return tuple(_unless_empty(x, old, new) for old, new in zip(olds, news, strict=True))
 
 
 class BatchNorm1d(_BatchNorm):
@@ -130,10 +145,12 @@ class BatchNorm1d(_BatchNorm):
         The size of axis 1, of a value of shape (samples, features) or (samples, features, length).
     eps : float
         Added to the variance.
-    momentum : number from 0 to 1
-        The weight of a batch in the running statistics.
+    momentum : number from 0 to 1, or None
+        The weight of a batch in the running statistics. None weighs all batches alike: the n-th has the weight 1/n.
     affine : bool
         Whether there are `weight` and `bias`.
+    track_running_stats : bool
+        Without them a batch's own mean and variance are used after ``eval()`` too, and nothing is updated.
     dtype : dtype
         A floating one.
 
@@ -141,8 +158,10 @@ class BatchNorm1d(_BatchNorm):
     ----------
     weight, bias : Parameter of shape (num_features,), or None
         Ones and zeros at first.
-    running_mean, running_var : Parameter of shape (num_features,)
+    running_mean, running_var : Parameter of shape (num_features,), or None
         Not trainable; zeros and ones at first.
+    num_batches_tracked : Parameter of int64, or None
+        With ``momentum=None``: how many batches there were.
 
     Raises
     ------
