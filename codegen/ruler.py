@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import mul
 
-from symnet.dims import Dim, Size, at_most, evaluate, names, product
+from symnet.dims import Dim, Size, at_most, evaluate, names, product, whole_quotient
 
 Vector = tuple[int, ...]
 ALIGNMENT = 64
@@ -85,6 +85,11 @@ def _units(size: Size) -> dict[Size, int]:
     Units are never negative, and multiples of ALIGNMENT, as all sizes are.
     """
     terms = size.terms if isinstance(size, Dim) else (((), size),) if size else ()
-    units = {product(map(Dim.named, monomial)) * ALIGNMENT: c // ALIGNMENT for monomial, c in terms}
+    units: dict[Size, int] = {}
+    for monomial, c in terms:
+        # p // d counts as p // d * d where it can, which is no larger than p.
+        quotient = whole_quotient(monomial, c // ALIGNMENT)
+        times = ALIGNMENT * (quotient.denominator if quotient else 1)
+        units[product(map(Dim.named, monomial)) * times] = c // times
     whole = all(c % ALIGNMENT == 0 for _, c in terms) and all(at_most(0, unit) for unit in units)
     return units if whole else {size: 1}

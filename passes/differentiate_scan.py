@@ -14,7 +14,7 @@ from symnet.origin import Origin
 from .loop_bodies import numbered
 
 Pullback = Callable[..., list[Node | None]]
-# What a step backwards takes from the step forwards; all else it computes again.
+# What a step backwards takes from the step forwards; all else it computes again. (All, where the step is a segment.)
 KEPT = ("contraction", "reduction", "composite", "scan")
 
 
@@ -135,7 +135,7 @@ class _Backwards:
         stacks: dict[Node, Node] = {self.seeds[k]: self.given[k] for k in self.seeds if k >= self.body.n_carries}
         stacks.update({self.image[n]: arrays[n] for n in self.body.slices})
         for node in order:
-            if node in forward and (forward[node] in self.body.carries or node.op.family in KEPT):
+            if node in forward and (forward[node] in self.body.carries or self._is_kept(node)):
                 stacks[node] = self._stacked(forward[node])
         same = {self.image[n]: arrays[n] for n in self.body.captured}
         # Only what is read: the loop backwards must not seem to depend on anything else.
@@ -144,15 +144,18 @@ class _Backwards:
         carries = [p for p, _ in self.inner.updates]
         self.inner.inputs = [*carries, *stacks, *same]
         cut = _cut(self.inner, sorted({*order, *carries}, key=lambda n: n.index), set(stacks))
-        return Body(cut, len(carries), len(stacks)), [*stacks.values(), *same.values()]
+        return Body(cut, len(carries), len(stacks), self.body.is_segment), [*stacks.values(), *same.values()]
 
     def _live(self, forward: Mapping[Node, Node]) -> list[Node]:
         """What the step backwards needs, without what lies behind kept values."""
         needed = set(self.inner.roots())
         for node in reversed(self.inner.nodes):
-            if node in needed and not (node in forward and node.op.family in KEPT):
+            if node in needed and not (node in forward and self._is_kept(node)):
                 needed.update(node.inputs)
         return [n for n in self.inner.nodes if n in needed]
+
+    def _is_kept(self, node: Node) -> bool:
+        return node.op.family in KEPT and not self.body.is_segment
 
     def _stacked(self, node: Node) -> Node:
         """The values of a node of the step forwards, of all steps."""

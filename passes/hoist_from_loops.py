@@ -20,6 +20,7 @@ def hoist_from_loops(graph: Graph) -> Graph:
     after:   p = matmul(x, W) for all steps;  h = scan(h0, p; h <- tanh(add(p, matmul(h, U))))
     before:  s = scan(s0, a, b; s <- add(matmul(transpose(a), b), s))
     after:   s = add(s0, matmul(transpose(A), B)), where A and B are the rows of all steps
+    Of a loop of segments, which is to need little memory, only goes what is the same at every step.
     requires: dead parts of loops dropped.
     preserves: types; values up to rounding (sums over the steps are taken in another order).
     Terminates: one round; products only leave loops.
@@ -70,9 +71,10 @@ class _Hoisting:
                 varying.add(node)
         return varying, same
 
-    @staticmethod
-    def _gains_an_axis(node: Node, varying: set[Node]) -> bool:
+    def _gains_an_axis(self, node: Node, varying: set[Node]) -> bool:
         """Whether the op computes all steps at once when its varying operands get an axis in front."""
+        if self.body.is_segment:
+            return False
         if node.op.family == "elementwise":
             return all(i.ndim == node.ndim for i in node.inputs if i in varying)
         return node.op.name == "matmul" and _is_layer(node) and node.inputs[0] in varying
@@ -100,7 +102,13 @@ class _Hoisting:
     def _sum_over_steps(self, k: int) -> tuple[Node, ...] | None:
         """Of a carry that only adds up products, or sums of what is stacked anyway: the rows, and the columns."""
         carry, value = self.graph.updates[k]
-        if value.op.name != "add" or carry not in value.inputs or self.users[carry] != [value] or self.users[value]:
+        if (
+            self.body.is_segment
+            or value.op.name != "add"
+            or carry not in value.inputs
+            or self.users[carry] != [value]
+            or self.users[value]
+        ):
             return None
         # A sum that is read before the last step stays in the loop: stacked, or given to another carry.
         read = [*self.graph.outputs, *(v for j, (_, v) in enumerate(self.graph.updates) if j != k)]
@@ -124,7 +132,7 @@ class _Hoisting:
     def _source(self, node: Node) -> Node:
         """What has to be stacked for a result: the result, or the rows it is a product of."""
         is_product = node.op.name == "matmul" and _is_layer(node) and node.inputs[1] in self.same
-        if is_product and not self.users[node] and node not in self._nexts():
+        if is_product and not self.body.is_segment and not self.users[node] and node not in self._nexts():
             return node.inputs[0]
         return node
 
@@ -184,7 +192,7 @@ class _Hoisting:
         moved = [n for n in taken if n.op.family != "leaf"]
         if moved:
             self.new.fired["hoist"] += len(moved)
-        step = Body(inner, len(carried), len(slices))
+        step = Body(inner, len(carried), len(slices), self.body.is_segment)
         attrs = self.node.attrs
         if not inner.updates and not inner.outputs:
             return []

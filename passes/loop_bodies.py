@@ -13,7 +13,7 @@ def everywhere(step: Callable[[Graph], Graph], graph: Graph) -> Graph:
     bodies = {n.attrs["body"] for n in graph.nodes if n.op is SCAN}
     if not bodies:
         return step(graph)
-    images = {b: Body(everywhere(step, b.graph), b.n_carries, b.n_slices) for b in bodies}
+    images = {b: Body(everywhere(step, b.graph), b.n_carries, b.n_slices, b.is_segment) for b in bodies}
     return step(with_bodies(graph, images))
 
 
@@ -112,7 +112,7 @@ class _Parts:
         made.updates = [(image[graph.updates[k][0]], image[graph.updates[k][1]]) for k in kept]
         made.outputs = [image[body.results[k]] for k in stacked]
         made.data_checks = [image[n] for n in graph.data_checks]
-        return Body(made, len(kept), sum(n in body.slices for n in inputs))
+        return Body(made, len(kept), sum(n in body.slices for n in inputs), body.is_segment)
 
 
 def _below(graph: Graph, roots: list[Node]) -> set[Node]:

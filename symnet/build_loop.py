@@ -10,6 +10,7 @@ from .errors import ShapeError
 from .expr import Expr
 from .graph import CONSTANT, INPUT, Graph, Node
 from .ops.scan import Body, insert_scan
+from .ops.segments import insert_segments
 from .scan import Formal, Loop, check_carry
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def build_loop(outer: Builder, loop: Loop) -> list[Node]:
     graph.outputs = [inner.node(y) for y in loop.ys]
     body = Body(inner.finished(), len(loop.carries), len(loop.slices))
     firsts = [_cast(outer, e, t) for e, t in zip(loop.firsts, types, strict=True)]
-    return insert_scan(outer.graph, body, [*firsts, *arrays, *captured], length, loop.is_reversed)
+    inputs = [*firsts, *arrays, *captured]
+    if loop.checkpoint is None:
+        return insert_scan(outer.graph, body, inputs, length, loop.is_reversed)
+    return insert_segments(outer.graph, body, inputs, length, loop.is_reversed, loop.checkpoint)
 
 
 def _length(loop: Loop, arrays: list[Node]) -> Size:

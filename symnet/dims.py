@@ -272,9 +272,9 @@ def _extremum(kind: str, choose: Callable[[int, int], int], a: Size, b: Size) ->
     difference = a - b
     if isinstance(difference, int):
         return a if choose(difference, 0) == difference else b
-    if _never_negative(difference):
+    if at_most(b, a):
         return a if kind == "max" else b
-    if _never_negative(difference * -1):
+    if at_most(a, b):
         return b if kind == "max" else a
     if kind == "max" and b == 0 and isinstance(a, Dim):
         return Dim.named(Extremum(kind, _without_inner_zero(a), 0))
@@ -295,8 +295,10 @@ def at_most(a: Size, b: Size) -> bool:
     True
     >>> at_most(4, Dim.named("n"))
     False
+    >>> at_most(Dim.named("n") // 4 * 4, Dim.named("n"))
+    True
     """
-    difference = b - a
+    difference = _without_multiples(b - a)
     if isinstance(difference, int):
         return difference >= 0
     terms = dict(difference.terms)
@@ -308,6 +310,26 @@ def at_most(a: Size, b: Size) -> bool:
             terms[larger] += coefficient
             del terms[monomial]
     return _never_negative(_canonical(terms))
+
+
+def _without_multiples(size: Size) -> Size:
+    """A size that is no larger: with p instead of p // d * d where that is taken away."""
+    for monomial, coefficient in _as_terms(size).items():
+        quotient = whole_quotient(monomial, coefficient) if coefficient < 0 else None
+        if quotient is not None:
+            rest = [Dim.named(atom) for atom in monomial if atom != quotient]
+            if all(map(_never_negative, rest)):
+                numerator = product([quotient.numerator, *rest])
+                size = size - _canonical({monomial: coefficient}) + numerator * (coefficient // quotient.denominator)
+    return size
+
+
+def whole_quotient(monomial: Monomial, coefficient: int) -> Any:
+    """The quotient in a monomial, if it occurs once and the coefficient is a multiple of its divisor; else None."""
+    for atom in monomial:
+        if isinstance(atom, Quotient) and isinstance(atom.denominator, int) and atom.denominator > 0:
+            return atom if coefficient % atom.denominator == 0 and monomial.count(atom) == 1 else None
+    return None
 
 
 def _larger_quotient(monomial: Monomial, coefficient: int, terms: Mapping[Monomial, int]) -> Monomial | None:

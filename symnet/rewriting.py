@@ -83,7 +83,7 @@ class Rewriter:
     def _loop(self, loop: Loop) -> Loop:
         image = self.image
         firsts, arrays = [image[e] for e in loop.firsts], [image[e] for e in loop.arrays]
-        made = Loop(firsts, arrays, loop.length, loop.is_reversed)
+        made = Loop(firsts, arrays, loop.length, loop.is_reversed, loop.checkpoint)
         formals = zip([*loop.carries, *loop.slices], [*made.carries, *made.slices], strict=True)
         image.update(formals)
         self.rewrite([*loop.nexts, *loop.ys])

@@ -55,11 +55,20 @@ class Loop:
     length : size or None
         None where the arrays' shapes decide.
     is_reversed : bool
+    checkpoint : int or None
+        How many steps a derivative runs again from the carries that it keeps; None where it keeps those of every one.
     """
 
-    def __init__(self, firsts: Sequence[Expr], arrays: Sequence[Expr], length: Size | None, is_reversed: bool) -> None:
+    def __init__(
+        self,
+        firsts: Sequence[Expr],
+        arrays: Sequence[Expr],
+        length: Size | None,
+        is_reversed: bool,
+        checkpoint: int | None = None,
+    ) -> None:
         self.firsts, self.arrays = list(firsts), list(arrays)
-        self.length, self.is_reversed = length, is_reversed
+        self.length, self.is_reversed, self.checkpoint = length, is_reversed, checkpoint
         self.carries = [Formal(f"carry {k}", e.known_shape, e.known_dtype) for k, e in enumerate(firsts)]
         self.slices = [Formal(f"slice {k}", _without_first(e), e.known_dtype) for k, e in enumerate(arrays)]
         self.nexts: list[Expr] = []
@@ -149,6 +158,7 @@ def scan(
     xs: Any = None,
     length: int | Dim | None = None,
     reverse: bool = False,
+    checkpoint: int | None = None,
 ) -> tuple[Any, Any]:
     """A loop: ``carry, y = body(carry, x)`` for every x along the first axis of `xs`.
 
@@ -169,6 +179,13 @@ def scan(
         The number of steps, where there are no `xs`.
     reverse : bool
         Whether the last step comes first; what is stacked still stands at its own place.
+    checkpoint : int, optional
+        For long loops whose derivative would need too much memory: it keeps the carries before every so many steps
+        only, and runs the steps between again. Default: it keeps what every step needs of it. About the square
+        root of the number of steps saves most. A derivative then costs one run of the loop more; products with
+        `xs`, and sums over the steps, are computed for so many steps at once instead of for all; and what is
+        stacked is copied once more where the number of steps is no multiple, as are the `xs`. The results are the
+        same up to rounding (sums over the steps are taken in another order), random numbers are the same.
 
     Returns
     -------
@@ -181,7 +198,7 @@ def scan(
         A carry changes its type, or the `xs` are not equally long.
     ArgumentError
         The body is no function, does not return two values, or changes the carry's structure; the length is no
-        number of steps, or there is none; or something is not of numbers.
+        number of steps, or there is none; `checkpoint` is no positive int; or something is not of numbers.
     SymbolicUseError
         When compiled: a value that the body was given is read outside of the body.
 
@@ -200,13 +217,15 @@ def scan(
     """
     if not callable(body):
         raise ArgumentError(f"scan: the body is {body!r}; expected a function of the carry and of what is scanned")
+    if checkpoint is not None and (type(checkpoint) is not int or checkpoint < 1):
+        raise ArgumentError(f"scan: checkpoint is {checkpoint!r}; expected None or a number of steps, at least 1")
     firsts, arrays = flatten(carry), flatten(xs)
     if not any(isinstance(leaf, (Expr, Dim)) for leaf in [*firsts, *arrays, length]):
         done = _scan_at_once(body, carry, xs, length, reverse)
         if done is not None:
             return done
     firsts = [as_expr(e, "scan: the carry") for e in firsts]
-    loop = Loop(firsts, [as_expr(e, "scan: xs") for e in arrays], None, reverse)
+    loop = Loop(firsts, [as_expr(e, "scan: xs") for e in arrays], None, reverse, checkpoint)
     loop.length = _length(loop.arrays, [a.known_shape for a in loop.arrays], length)
     with loop.tracing():
         following, ys = _two(body(unflatten(carry, loop.carries), unflatten(xs, loop.slices)))

@@ -26,6 +26,9 @@ class Body:
         Its inputs are the carries, then the slices of this step, then what is the same at every step. Its
         updates give each carry its next value, its outputs are stacked along a new first axis.
     n_carries, n_slices : int
+    is_segment : bool
+        Whether a step is a run of steps of another loop, which a derivative runs again: of it nothing but the
+        carries is kept from step to step.
 
     Raises
     ------
@@ -33,10 +36,10 @@ class Body:
         Two of the inputs are one node.
     """
 
-    def __init__(self, graph: Graph, n_carries: int, n_slices: int) -> None:
+    def __init__(self, graph: Graph, n_carries: int, n_slices: int, is_segment: bool = False) -> None:
         if len(set(graph.inputs)) < len(graph.inputs):
             raise GraphError(f"the inputs of a loop's body are not told apart: {graph.inputs}")
-        self.graph, self.n_carries, self.n_slices = graph, n_carries, n_slices
+        self.graph, self.n_carries, self.n_slices, self.is_segment = graph, n_carries, n_slices, is_segment
 
     @property
     def carries(self) -> list[Node]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from symnet.graph import Graph, Node
+from symnet.ops.segments import insert_segments
 from symnet.passes import differentiate_scan
 from symnet.passes.dead_nodes import eliminate_dead_nodes
 from symnet.passes.differentiate import differentiate
@@ -115,3 +116,37 @@ def test_a_carry_stacked_after_the_step_is_seen_in_the_numbers(monkeypatch: pyte
     monkeypatch.setattr(differentiate_scan._Backwards, "_stacked", late)
     with pytest.raises(AssertionError):
         check_numbers(with_gradients())
+
+
+def stacking_its_product(c: Any, s: Any, w: Any) -> Any:
+    product = op("matmul", c, w)
+    return [op("tanh", product + s)], [product]
+
+
+def in_segments() -> Graph:
+    """The last carry of a loop in segments of two steps, and its gradient."""
+    graph, wrt = new_graph(h=("float64", (2, 3)), x=("float64", (4, 2, 3)), w=("float64", (3, 3)))
+    plain = scan(stacking_its_product, wrt[:1], wrt[1:2], wrt[2:])[0]
+    last, _ = insert_segments(graph, plain.attrs["body"], plain.inputs, 4, False, 2)
+    z = op("sum", op("sin", last), axis=None, keepdims=False)
+    graph.outputs = [z, *(g for g in differentiate(graph, z, wrt) if g is not None)]
+    graph.check()
+    return eliminate_dead_nodes(graph)
+
+
+def stacked_forwards(graph: Graph) -> list[tuple[object, ...]]:
+    """The shapes of what the loop forwards stacks."""
+    loops = [n for n in graph.nodes if n.op.name == "scan" and not n.attrs["is_reversed"]]
+    return [n.shape for n in loops if n.attrs["position"] >= n.attrs["body"].n_carries]
+
+
+def test_a_loop_of_segments_keeps_its_carries_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = in_segments()
+    assert stacked_forwards(graph) == [(2, 2, 3)]
+    check_numbers(graph)
+    backwards = next(n.attrs["body"] for n in graph.nodes if n.op.name == "scan" and n.attrs["is_reversed"])
+    assert sum("= scan(" in line for line in text(backwards.graph)) == 5  # a segment again, and its derivative
+    # What the loops inside keep would be as large as what segments are to save.
+    kept = differentiate_scan.KEPT
+    monkeypatch.setattr(differentiate_scan._Backwards, "_is_kept", lambda self, node: node.op.family in kept)
+    assert (2, 2, 2, 3) in stacked_forwards(in_segments())
