@@ -28,10 +28,12 @@ from .dtype import FLOATS, Shape, dtype_name
 from .errors import ArgumentError, DTypeError, OverflowInArgument, ShapeError
 from .expr import Constant, Expr, Parameter
 from .ops.random import ELEMENT_BITS, counters, fraction, normal, philox, random_words
+from .permutations import permuted, tables_shape
 from .scan import step_number
 
-# What a permutation may have: its work grows with the square.
-LONGEST_PERMUTATION = 1 << 16
+# What a permutation may have; and up to where the places are the ranks of random keys, counted.
+LONGEST_PERMUTATION = 1 << 30
+RANKED = 1024
 # What a range of random integers may have: a word of 32 bits times it fits an int64.
 WIDEST_RANGE = 1 << 31
 
@@ -223,13 +225,13 @@ class Generator:
     def permutation(self, n: int) -> Expr:
         """The integers from 0 up to `n` in random order, int64.
 
-        Every number's place is counted, as the rank of a random key, so that no sort is needed: the work grows
-        with n**2, and in the interpreter the memory too. For long ones, shuffle with numpy outside the function.
+        Up to 1024 numbers are ordered by random keys. The places of more follow from 8 rounds of a Feistel network
+        with tables of random numbers: the work grows with n.
 
         Parameters
         ----------
         n : int
-            At most 2**16.
+            At most 2**30.
 
         Raises
         ------
@@ -238,10 +240,13 @@ class Generator:
         length = _whole("permutation: n", n)
         if not 0 <= length <= LONGEST_PERMUTATION:
             raise ArgumentError(f"permutation: n is {n}; expected an int from 0 to {LONGEST_PERMUTATION}")
+        if length > RANKED:
+            words = self._words(tables_shape(length))[0]
+            return permuted(words, length)
         a, b, _, _ = self._words((length,))
         # 46 random bits; the position behind them, so that no two keys are equal.
         random_bits = a * 2**14 + ops.floor_divide(b, 2**18)
-        key = random_bits * LONGEST_PERMUTATION + counters((length,), Constant(np.array(0)))
+        key = random_bits * 2**16 + counters((length,), Constant(np.array(0)))
         return ops.sum(ops.expand_dims(key, 0) < ops.expand_dims(key, 1), axis=1)
 
     def _words(self, shape: Shape) -> tuple[Any, Any, Any, Any]:

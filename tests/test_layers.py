@@ -32,6 +32,7 @@ ORDER = [
         "random",
         "updating",
         "freezing",
+        "permutations",
         "rewriting",
         "batched",
     },

@@ -11,6 +11,7 @@ import pytest
 
 import symnet as sn
 from symnet.ops.random import fraction, normal
+from symnet.permutations import permuted, tables_shape
 from symnet.random import Generator, philox
 
 MODES = ["native", "interpret"]
@@ -105,6 +106,7 @@ DRAWS: dict[str, Any] = {
     "randint-wide": lambda g: g.randint(-(2**31), 0, 99, dtype="int32"),
     "randint-one": lambda g: g.randint(4, 5),
     "permutation": lambda g: g.permutation(57),
+    "long-permutation": lambda g: g.permutation(2003),
     "scalar": lambda g: g.uniform(),
     "none": lambda g: g.uniform((0, 3)),
     "no-places": lambda g: g.permutation(0),
@@ -303,6 +305,30 @@ def test_permutations_are_equally_likely() -> None:
     assert abs(np.corrcoef(long, np.arange(5000))[0, 1]) < 4 / math.sqrt(5000)
 
 
+def test_the_rounds_of_long_permutations_make_all_orders_equally_likely() -> None:
+    """As few numbers that all orders can be counted; of 5, a sixth stands in the grid."""
+    for n in (4, 5):
+        f = sn.compile(permuted(sn.Variable("words", tables_shape(n), "int64"), n))
+        counts = dict.fromkeys(permutations(range(n)), 0)
+        for words in np.random.default_rng(n).integers(0, 2**32, (100 * len(counts), *tables_shape(n))):
+            counts[tuple(f(words).tolist())] += 1
+        assert not exceeds(chi_square(np.array(list(counts.values())), 100.0), len(counts) - 1)
+
+
+@pytest.mark.parametrize("n", [1025, 1156, 1999, 60_000])
+def test_long_permutations_hold_every_number_once(n: int) -> None:
+    f = sn.compile(Generator(seed=1).permutation(n))
+    first, second = f(), f()
+    assert not np.array_equal(first, second)
+    for order in (first, second):
+        np.testing.assert_array_equal(np.sort(order), np.arange(n))
+        # Neither places nor neighbours tell anything: sums of n terms within 4.5 standard deviations.
+        assert abs(np.corrcoef(order, np.arange(n))[0, 1]) < 4.5 / math.sqrt(n)
+        assert abs(np.corrcoef(order[1:], order[:-1])[0, 1]) < 4.5 / math.sqrt(n)
+        assert abs((np.diff(order) > 0).sum() - (n - 1) / 2) < 4.5 * math.sqrt(n / 12)
+        assert (order == np.arange(n)).sum() < 10
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_rows_shuffled_inside_a_function(mode: str) -> None:
     x = sn.Variable("x", (50, 2), "int64")
@@ -343,7 +369,7 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (lambda g: g.randint(0, 4, dtype="float32"), sn.DTypeError, "float32; expected int32 or int64"),
     (lambda g: g.randint(2**31, 2**31 + 4, dtype="int32"), sn.OverflowInArgument, "int32"),
     (lambda g: g.permutation(-1), sn.ArgumentError, "-1"),
-    (lambda g: g.permutation(2**16 + 1), sn.ArgumentError, "65536"),
+    (lambda g: g.permutation(2**30 + 1), sn.ArgumentError, "1073741824"),
     (lambda g: g.permutation(3.0), sn.ArgumentError, "3.0"),
     (lambda g: Generator(-1), sn.ArgumentError, "-1; expected an int from 0"),
     (lambda g: Generator(2**64), sn.ArgumentError, "18446744073709551616"),

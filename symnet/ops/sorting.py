@@ -207,6 +207,9 @@ def _check_kind(kind: Any) -> None:
 def argsort(x: Any, axis: int | None = -1, *, descending: bool = False, kind: Any = None) -> Any:
     """The places of the elements along `axis` in order, the smallest first. Stable: equal ones keep their order.
 
+    The work along an axis of n elements, n known, grows with n log(n)**2 (60,000 float64 take about 6 times as long as
+    in numpy); along an axis of open size with n**2, about 30 ms for 10,000: declare the size of long ones.
+
     Parameters
     ----------
     x : value
