@@ -381,14 +381,21 @@ class Graph:
                 result.add_edge(self.name(operand), self.name(node), position=position)
         return result
 
-    def check(self) -> None:
-        """Test every rule of the form above.
+    def check(self, is_body: bool = False) -> None:
+        """Test every rule of the form above, in the bodies of loops too.
+
+        Parameters
+        ----------
+        is_body : bool
+            Whether it is the body of a loop, where updates are of the carries, which are inputs.
 
         Raises
         ------
         GraphError
             Naming the node that breaks a rule.
         """
+        for body in dict.fromkeys(n.attrs["body"] for n in self.nodes if "body" in n.attrs):
+            body.check()
         members = set(self.nodes)
         for place, node in enumerate(self.nodes):
             if node.graph is not self or node.index != place:
@@ -400,7 +407,7 @@ class Graph:
             if node.op.family != "leaf":
                 self._check_type(node)
         for parameter, value in self.updates:
-            if parameter.op is not PARAMETER or parameter.type != value.type:
+            if parameter.op is not (INPUT if is_body else PARAMETER) or parameter.type != value.type:
                 raise GraphError(f"the update {parameter!r} <- {value!r} does not fit")
         if any(n not in members for n in self.inputs + self.roots()):
             raise GraphError("a root is not a node of this graph")

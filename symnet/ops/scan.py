@@ -61,6 +61,21 @@ class Body:
         """What each position is made of: next carries, then what is stacked."""
         return [*(value for _, value in self.graph.updates), *self.graph.outputs]
 
+    def check(self) -> None:
+        """Test the graph, and that its updates are of the carries.
+
+        Raises
+        ------
+        GraphError
+        """
+        try:
+            self.graph.check(is_body=True)
+        except GraphError as error:
+            raise GraphError(f"in the body of a loop: {error}") from None
+        updated = [leaf for leaf, _ in self.graph.updates]
+        if updated != self.carries or any(leaf.op is not INPUT for leaf in self.graph.inputs):
+            raise GraphError(f"the body of a loop has next values of {updated}; expected those of {self.carries}")
+
     def stacked(self, node: Node) -> int:
         """The position at which a node of the body is stacked; it is from now on, if it was not."""
         if node not in self.graph.outputs:

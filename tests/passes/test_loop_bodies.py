@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symnet.errors import IndexOutOfBounds
+from symnet.errors import GraphError, IndexOutOfBounds
 from symnet.graph import Graph
+from symnet.op import OPS
+from symnet.ops.scan import Body
 from symnet.passes import loop_bodies
 from symnet.passes.common_subexpressions import eliminate_common_subexpressions
 from symnet.passes.loop_bodies import eliminate_dead_loop_parts, everywhere
@@ -114,3 +116,59 @@ def test_a_needed_slice_that_is_dropped_is_caught(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(loop_bodies, "_below", lambda graph, roots: set(roots))
     with pytest.raises(NotImplementedError, match="input"):
         smaller(two_carries(0))
+
+
+def lose_a_line(body: Body) -> None:
+    body.graph._origins.pop(body.graph.nodes[-1])
+
+
+def swap_nodes(body: Body) -> None:
+    body.graph.nodes.reverse()
+
+
+def forget_a_carry(body: Body) -> None:
+    body.graph.updates.pop()
+
+
+def swap_carries(body: Body) -> None:
+    body.graph.updates.reverse()
+
+
+def change_a_type(body: Body) -> None:
+    carry, value = body.graph.updates[0]
+    body.graph.updates[0] = (carry, body.graph.apply(OPS["cast"], (value,), {"dtype": "float32"}))
+
+
+def stack_a_stranger(body: Body) -> None:
+    body.graph.outputs.append(new_graph(z=("float64", (3,)))[1][0])
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lose_a_line, "has lost its source line"),
+        (swap_nodes, "is out of place"),
+        (forget_a_carry, "the body of a loop has next values of"),
+        (swap_carries, "the body of a loop has next values of"),
+        (change_a_type, "does not fit"),
+        (stack_a_stranger, "a root is not a node of this graph"),
+    ],
+)
+def test_a_fault_inside_a_loop_is_found(fault: Any, message: str, in_loop: bool) -> None:
+    def outer(h: Any, x: Any, g: Any) -> Any:
+        return [scan(lambda c, d, s: ([op("tanh", c + s), c * d], [c]), [h, g], [x])[0]], []
+
+    if in_loop:
+        graph, (h, x, g) = new_graph(h=("float64", (3,)), x=("float64", (2, 4, 3)), g=("float64", (3,)))
+        (loop,) = scan(outer, [h], [x], [g])
+        (body,) = loop.attrs["body"].graph.bodies()
+    else:
+        graph = two_carries(0, 1, 2)
+        (body,) = graph.bodies()
+        loop = graph.outputs[0]
+    graph.outputs = [loop]
+    graph.check()
+    fault(body)
+    with pytest.raises(GraphError, match=message):
+        graph.check()
