@@ -229,12 +229,42 @@ def test_a_loss_that_is_not_finite_stops_before_it_does_harm(bad: float, metrics
     target[9] = bad
     trainer, twin = (Trainer(sn.nn.Linear(1, 1, rng=0), sn.nn.mse, sn.optim.Adam(), metrics) for _ in range(2))
     trainer.fit(U, U, epochs=2, batch_size=4, shuffle=False, progress=False)
-    with pytest.raises(sn.NonFiniteLoss, match=r"epoch 3, step 3;"):
+    with pytest.raises(
+        sn.NonFiniteLoss, match=r"epoch 3, step 3; .* comes from the data 'y', which holds (NaN|an inf)"
+    ):
         trainer.fit(U, target, batch_size=4, shuffle=False, progress=False)
     twin.fit(U, U, epochs=2, batch_size=4, shuffle=False, progress=False)
     twin.fit(U[:8], target[:8], batch_size=4, shuffle=False, progress=False)
     assert equal(state(trainer), state(twin))  # the two good steps before it, and no more
     assert trainer.epoch == 2 and isinstance(sn.NonFiniteLoss("x"), ArithmeticError)
+
+
+class Logarithm(sn.nn.Module):
+    """The logarithm of a layer, with dropout and a mask of infinities that do no harm."""
+
+    def __init__(self) -> None:
+        self.layer, self.dropout = sn.nn.Linear(1, 1, rng=0, bias=False), sn.nn.Dropout(0.5, 0)
+
+    def forward(self, x: Any) -> Any:
+        masked = sn.sum(sn.softmax(sn.stack([x, x * 0.0 - np.inf], 1), 1), 1)
+        return sn.log(self.dropout(self.layer(x))) * masked  # here
+
+
+@pytest.mark.parametrize(("sign", "word"), [(-1.0, "NaN"), (0.0, "an infinity")])
+def test_a_loss_that_is_not_finite_tells_the_op(sign: float, word: str) -> None:
+    model = Logarithm()
+    model.layer.weight.value = [[sign]]
+    line = next(k for k, text in enumerate(Path(__file__).read_text().splitlines(), 1) if text.endswith("# here"))
+    trainer = Trainer(model, sn.nn.mse, sn.optim.SGD())
+    with pytest.raises(sn.NonFiniteLoss, match=rf"comes from log at test_train.py:{line}, the first to give {word}"):
+        trainer.fit(np.ones((8, 1)), U[:8], progress=False)
+
+
+def test_a_parameter_that_is_not_finite_is_named() -> None:
+    model = sn.nn.Linear(1, 1)
+    model.bias.value = [np.nan]  # type: ignore[union-attr]
+    with pytest.raises(sn.NonFiniteLoss, match=r"comes from the Parameter 'bias.*', which holds NaN"):
+        Trainer(model, sn.nn.mse, sn.optim.SGD()).fit(U, U, progress=False)
 
 
 # -- metrics -------------------------------------------------------------------------------------

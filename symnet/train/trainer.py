@@ -15,6 +15,7 @@ from ..function import Function
 from ..nn import Module
 from ..optim import checks
 from . import resume
+from .blame import source_of
 from .callbacks import Callback, Callbacks
 from .feed import Feed, Kind, same_length, samples
 from .history import History
@@ -126,8 +127,8 @@ class Trainer:
         Raises
         ------
         NonFiniteLoss
-            The loss is NaN or infinite. That step has changed nothing; those before it stay, also one whose
-            gradient was not finite while its loss was.
+            The loss is NaN or infinite; the message tells the step, and the op and line where it began. That step
+            has changed nothing; those before it stay, also one whose gradient was not finite while its loss was.
         ArgumentError, ShapeError, DTypeError
             The data or an option is not what it must be.
         IndexOutOfBounds
@@ -202,7 +203,7 @@ class Trainer:
                 rows.add(output)
             loss = float(found)
             if not math.isfinite(loss):
-                raise self._bad_loss(loss, number)
+                raise self._bad_loss(loss, number, (xb, yb))
             total += loss * len(xb)
             count += len(xb)
             if shown.batch is not None:
@@ -211,10 +212,13 @@ class Trainer:
                 listeners.batch_end(self, number, loss)
         return {"loss": total / count}, rows.array
 
-    def _bad_loss(self, loss: float, step: int) -> NonFiniteLoss:
+    def _bad_loss(self, loss: float, step: int, batch: tuple[np.ndarray, ...]) -> NonFiniteLoss:
+        assert self.programs is not None
+        source = source_of(self.programs.training[0], [self.programs.x, self.programs.y], batch)
         return NonFiniteLoss(
-            f"the loss is {loss} in epoch {self.epoch + 1}, step {step}; expected a finite number. The Parameters are "
-            "as they were before this step: look for NaN in the data, or take a smaller learning rate"
+            f"the loss is {loss} in epoch {self.epoch + 1}, step {step}; expected a finite number."
+            f"{source and f' It comes from {source}.'} The Parameters are as they were before this step: look for NaN "
+            "in the data, or take a smaller learning rate"
         )
 
     # -- measuring -------------------------------------------------------------------------------
