@@ -175,3 +175,7 @@ def test_softmin() -> None:
 def test_wrong_options(write: Callable[[Any], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         write(sn.Variable("x", (3,), "float64"))
+
+
+def test_names_of_pytorch_and_keras() -> None:
+    assert (sn.swish, sn.hardsigmoid, sn.logsigmoid) == (sn.silu, sn.hard_sigmoid, sn.log_sigmoid)

@@ -137,6 +137,7 @@ KERNEL = (40, 30, 3, 5)  # fan in 450, fan out 600
         (lambda: init.xavier_uniform(KERNEL, gain=2.0, rng=0), 2 * math.sqrt(6 / 1050)),
         (lambda: init.kaiming_uniform(SHAPE, rng=0), math.sqrt(2) * math.sqrt(3 / 300)),
         (lambda: init.kaiming_uniform(SHAPE, math.sqrt(5), rng=0), 1 / math.sqrt(300)),
+        (lambda: init.lecun_uniform(SHAPE, rng=0), math.sqrt(3 / 300)),
         (lambda: init.kaiming_uniform(KERNEL, mode="fan_out", nonlinearity="tanh", rng=0), 5 / 3 * math.sqrt(3 / 600)),
     ],
 )
@@ -224,3 +225,8 @@ def test_dropout_in_a_loop_has_a_mask_for_every_step(types: Any, mode: str) -> N
     dropped, slope = f(values)
     assert len({tuple(r) for r in dropped != 0}) == 6 and not np.array_equal(dropped, f(values)[0])
     np.testing.assert_array_equal(slope, 4 * (dropped != 0) * dropped)
+
+
+def test_names_of_keras() -> None:
+    assert (init.glorot_uniform, init.glorot_normal) == (init.xavier_uniform, init.xavier_normal)
+    assert (init.he_uniform, init.he_normal) == (init.kaiming_uniform, init.kaiming_normal)

@@ -174,6 +174,7 @@ def test_along_an_axis(axis: int, mode: str) -> None:
     )
     f = sn.compile(np.take_along_axis(X, places, axis), mode=mode)
     np.testing.assert_array_equal(f(x, i), np.take_along_axis(x, i, axis))
+    np.testing.assert_array_equal(sn.gather(x, axis, i), f(x, i))
     g = sn.compile(sn.scatter_add(X, places, V, axis), mode=mode)
     np.testing.assert_allclose(g(x, i, v), scatter_in_numpy(x, i, v, axis), rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(sn.scatter_add(x, i, v, axis), scatter_in_numpy(x, i, v, axis), rtol=1e-12, atol=1e-14)

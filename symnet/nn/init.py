@@ -10,9 +10,9 @@ The fans (how many numbers a weight reads and feeds) are those of this package's
 more axes the first two are (out, in), the rest a kernel, as PyTorch has them.
 
 References: Glorot, Bengio: Understanding the difficulty of training deep feedforward neural networks. AISTATS 2010
-(xavier). He, Zhang, Ren, Sun: Delving deep into rectifiers. ICCV 2015 (kaiming). LeCun, Bottou, Orr, Müller:
-Efficient BackProp, 1998 (lecun). Saxe, McClelland, Ganguli: Exact solutions to the nonlinear dynamics of learning in
-deep linear neural networks. ICLR 2014 (orthogonal).
+(xavier, in Keras glorot). He, Zhang, Ren, Sun: Delving deep into rectifiers. ICCV 2015 (kaiming, in Keras he). LeCun,
+Bottou, Orr, Müller: Efficient BackProp, 1998 (lecun). Saxe, McClelland, Ganguli: Exact solutions to the nonlinear
+dynamics of learning in deep linear neural networks. ICLR 2014 (orthogonal).
 """
 
 from __future__ import annotations
@@ -177,6 +177,18 @@ def lecun_normal(shape: Any, rng: Any = None, dtype: Any = "float32") -> np.ndar
     return _normal(shape, _kaiming_std(shape, 0.0, "fan_in", "linear"), rng, dtype)
 
 
+def lecun_uniform(shape: Any, rng: Any = None, dtype: Any = "float32") -> np.ndarray:
+    """Uniform between plus and minus sqrt(3 / fan in): the standard deviation of :func:`lecun_normal`.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> bool(abs(sn.nn.init.lecun_uniform((300, 50), rng=0)).max() <= 0.1)
+    True
+    """
+    return _uniform(shape, math.sqrt(3.0) * _kaiming_std(shape, 0.0, "fan_in", "linear"), rng, dtype)
+
+
 def orthogonal(shape: Any, gain: float = 1.0, rng: Any = None, dtype: Any = "float32") -> np.ndarray:
     """A matrix (the first axis by all others) with orthonormal rows, or columns where those are fewer, times `gain`.
 
@@ -208,6 +220,11 @@ def constant(shape: Any, value: float, dtype: Any = "float32") -> np.ndarray:
     array([0.5, 0.5], dtype=float32)
     """
     return np.full(_sizes(shape), _number("value", value), _floating(dtype))
+
+
+# Keras's names.
+glorot_uniform, glorot_normal = xavier_uniform, xavier_normal
+he_uniform, he_normal = kaiming_uniform, kaiming_normal
 
 
 def _xavier_std(shape: Any, gain: float) -> float:

@@ -3,10 +3,12 @@
 from .activations import (
     elu,
     hard_sigmoid,
+    hardsigmoid,
     hardtanh,
     heaviside,
     leaky_relu,
     log_sigmoid,
+    logsigmoid,
     prelu,
     relu,
     selu,
@@ -15,7 +17,7 @@ from .activations import (
     softplus,
     softsign,
 )
-from .along import scatter_add, take_along_axis
+from .along import gather, scatter_add, take_along_axis
 from .arithmetic import (
     abs,
     add,
@@ -76,7 +78,7 @@ from .normalization import group_norm, layer_norm, rms_norm
 from .pooling import avg_pool1d, avg_pool2d, global_avg_pool1d, global_avg_pool2d, max_pool1d, max_pool2d, upsample
 from .real_functions import cos, erf, exp, expm1, log, log1p, logaddexp, rsqrt, sin, sqrt, tanh
 from .reductions import all, any, argmax, argmin, logsumexp, max, mean, min, std, sum, var
-from .smooth_activations import gelu, mish, silu
+from .smooth_activations import gelu, mish, silu, swish
 from .sorting import argsort, median, searchsorted, sort, topk
 from .triangles import tril, triu
 from .turns import flip, roll
@@ -124,6 +126,7 @@ __all__ = [
     "floor",
     "floor_divide",
     "full",
+    "gather",
     "gelu",
     "global_avg_pool1d",
     "global_avg_pool2d",
@@ -131,6 +134,7 @@ __all__ = [
     "greater_equal",
     "group_norm",
     "hard_sigmoid",
+    "hardsigmoid",
     "hardtanh",
     "heaviside",
     "hinge",
@@ -151,6 +155,7 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logloss",
+    "logsigmoid",
     "logsumexp",
     "mae",
     "matmul",
@@ -202,6 +207,7 @@ __all__ = [
     "subtract",
     "sum",
     "swapaxes",
+    "swish",
     "take",
     "take_along_axis",
     "tanh",

@@ -288,13 +288,18 @@ def softmin(x: Any, axis: int = -1) -> Any:
     return softmax(negative(x), axis)
 
 
+# PyTorch's names of them.
+hardsigmoid, logsigmoid = hard_sigmoid, log_sigmoid
+
 __all__ = [
     "elu",
     "hard_sigmoid",
+    "hardsigmoid",
     "hardtanh",
     "heaviside",
     "leaky_relu",
     "log_sigmoid",
+    "logsigmoid",
     "prelu",
     "relu",
     "selu",

@@ -194,4 +194,17 @@ def scatter_add(x: Any, indices: Any, values: Any, axis: int = -1) -> Any:
     return add(x, apply(_scatter, broadcast_to(values, shape), inside, axis=axis, size=x.shape[axis]))
 
 
-__all__ = ["scatter_add", "take_along_axis"]
+def gather(x: Any, axis: int, indices: Any) -> Any:
+    """:func:`take_along_axis`, under PyTorch's name and with its order of arguments.
+
+    Examples
+    --------
+    >>> import symnet as sn
+    >>> sn.gather([[1.0, 2.0], [3.0, 4.0]], 1, [[1], [0]])
+    array([[2.],
+           [3.]])
+    """
+    return take_along_axis(x, indices, axis)
+
+
+__all__ = ["gather", "scatter_add", "take_along_axis"]

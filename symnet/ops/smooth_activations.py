@@ -175,4 +175,7 @@ def mish(x: Any) -> Any:
     return _mish(x)
 
 
-__all__ = ["gelu", "mish", "silu"]
+# Keras's name of it.
+swish = silu
+
+__all__ = ["gelu", "mish", "silu", "swish"]
