@@ -12,7 +12,7 @@ from . import ops
 from .dtype import shape_text
 from .errors import ArgumentError, DTypeError, ShapeError
 from .expr import Constant, Expr, as_expr
-from .scan import at_once, scan
+from .scan import at_once, check_carry, scan
 from .structure import flatten, same_structure, unflatten
 
 CONDITION = "while_loop: the condition"
@@ -134,7 +134,11 @@ def while_loop(
         now, steps = state
         goes_on = _one_bool(CONDITION, as_expr(condition(now), CONDITION))
         made = body(_chosen(goes_on, now, flatten(first)))
-        following = same_structure(now, made, "while_loop: the body returned a carry")
+        following = [as_expr(e) for e in same_structure(now, made, "while_loop: the body returned a carry")]
+        for formal, after in zip(flatten(now), following, strict=True):
+            # Before a choice between the two would broadcast and cast them.
+            types = ((e.known_shape, e.known_dtype) for e in (formal, after))
+            check_carry(formal, *types, after.line)
         chosen = [ops.where(goes_on, a, b) for a, b in zip(following, flatten(now), strict=True)]
         return (unflatten(now, chosen), steps + ops.cast(goes_on, "int64")), None
 

@@ -149,6 +149,16 @@ BAD = [
     (lambda: sn.while_loop(lambda c: c > 0, abs, V, -1), TypeError, "max_steps is -1; expected an integer, at least 0"),
     (lambda: sn.while_loop(lambda c: c > 0, abs, V, 2.5), TypeError, "max_steps is 2.5"),
     (lambda: sn.while_loop(lambda c: c > 0, abs, X, 5), ValueError, r"condition has shape \(n,\); expected one bool"),
+    (
+        lambda: sn.while_loop(lambda c: c > 0, lambda c: c > 0, V, 5),
+        TypeError,
+        "dtype float32, and the body makes bool",
+    ),
+    (
+        lambda: sn.while_loop(lambda c: sn.all(c > 0), sn.sum, X, 5),
+        ValueError,
+        r"carry 0 has shape \(n,\), and the body makes \(\) of it",
+    ),
     (lambda: sn.while_loop(3, abs, V, 5), TypeError, "condition is 3; expected a function of the carry"),
     (lambda: sn.while_loop(True, abs, 1.0, 5), TypeError, "condition is True; expected a function of the carry"),
     (lambda: sn.while_loop(lambda c: c > 0, "abs", V, 5), TypeError, "body is 'abs'; expected a function of the carry"),
