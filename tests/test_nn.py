@@ -130,13 +130,13 @@ def test_embedding(mode: str) -> None:
 @pytest.mark.parametrize(
     ("write", "error", "message"),
     [
-        (lambda x: sn.layer_norm(x, np.ones(5)), sn.ShapeError, r"\(batch, 6\) and \(5,\)"),
+        (lambda x: sn.layer_norm(x, np.ones(5)), sn.ShapeError, r"gain has shape \(5,\); expected .* \(batch, 6\)"),
         (lambda x: sn.layer_norm(x, eps=-1.0), sn.ArgumentError, r"eps is -1\.0"),
         (lambda x: sn.rms_norm(x[0, 0]), sn.ShapeError, "axis -1"),
         (lambda x: sn.group_norm(x, 4), sn.ShapeError, r"4 groups of a value of shape \(batch, 6\)"),
         (lambda x: sn.group_norm(x, 0), sn.ArgumentError, "groups is 0"),
         (lambda x: sn.group_norm(x[0], 2), sn.ShapeError, "expected \\(batch, channels"),
-        (lambda x: sn.group_norm(x, 2, np.ones(3)), sn.ShapeError, r"\(batch, 6\) and \(3,\)"),
+        (lambda x: sn.group_norm(x, 2, np.ones(3)), sn.ShapeError, r"gain has shape \(3,\); expected .* \(batch, 6\)"),
         (lambda x: sn.group_norm(sn.Variable("y"), 2), sn.SymbolicUseError, "declare shape="),
         (lambda x: sn.nn.LayerNorm(6, dtype="int32"), sn.DTypeError, "LayerNorm with dtype int32"),
         (lambda x: sn.nn.PReLU(dtype=bool), sn.DTypeError, "PReLU with dtype bool"),
@@ -270,3 +270,20 @@ def test_labels(mode: str) -> None:
         sn.nn.cross_entropy(z, sn.Variable("p", ("batch",), "bool"))
     with pytest.raises(sn.ShapeError, match="one label"):
         sn.nn.cross_entropy(z, sn.Variable("q", ("batch", 3), "int64"))
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (
+            lambda x: sn.nn.LayerNorm(9)(x),
+            r"layer_norm: the gain has shape \(9,\); expected one that broadcasts to \(n, 4\)",
+        ),
+        (lambda x: sn.nn.RMSNorm(3)(x), r"rms_norm: the gain has shape \(3,\)"),
+        (lambda x: sn.layer_norm(np.ones((2, 4)), bias=np.ones(3)), r"layer_norm: the bias has shape \(3,\)"),
+        (lambda x: sn.group_norm(x, 2, bias=np.ones(2)), r"group_norm: the bias has shape \(2,\)"),
+    ],
+)
+def test_a_gain_or_bias_that_does_not_fit_is_named(write: Any, message: str) -> None:
+    with pytest.raises(sn.ShapeError, match=message):
+        write(sn.Variable("x", ("n", 4), "float32"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from ..dims import Dim, product
-from ..dtype import as_number, as_numbers, shape_text
-from ..errors import ArgumentError, ShapeError
+from ..dtype import as_number, as_numbers, broadcast, shape_text
+from ..errors import ArgumentError, OpenShape, ShapeError
 from .arithmetic import add, multiply, subtract
 from .movement import expand_dims, reshape
 from .real_functions import rsqrt
@@ -25,9 +27,26 @@ def _standardized(name: str, x: Any, eps: float) -> Any:
     return multiply(centered, _inverse_root(name, mean(multiply(centered, centered), -1, True), eps))
 
 
-def _affine(x: Any, gain: Any, bias: Any) -> Any:
+def _affine(name: str, x: Any, gain: Any, bias: Any) -> Any:
+    for what, given in {"gain": gain, "bias": bias}.items():
+        _require_fit(name, what, given, x)
     x = x if gain is None else multiply(x, gain)
     return x if bias is None else add(x, bias)
+
+
+def _require_fit(name: str, what: str, given: Any, x: Any) -> None:
+    """Refuse a gain or bias that certainly does not fit; what is open until the call the op itself refuses there."""
+    if given is None:
+        return
+    try:
+        shapes = [v.shape if hasattr(type(v), "shape") else np.shape(v) for v in (given, x)]
+        broadcast(*shapes)
+    except OpenShape:
+        return
+    except ShapeError:
+        own, wanted = map(shape_text, shapes)
+        complaint = f"{name}: the {what} has shape {own}; expected one that broadcasts to {wanted}, that of the value"
+        raise ShapeError(complaint) from None
 
 
 def layer_norm(x: Any, gain: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
@@ -57,7 +76,7 @@ def layer_norm(x: Any, gain: Any = None, bias: Any = None, eps: float = 1e-5) ->
     ----------
     Ba, Kiros and Hinton, Layer Normalization, 2016.
     """
-    return _affine(_standardized("layer_norm", x, eps), gain, bias)
+    return _affine("layer_norm", _standardized("layer_norm", x, eps), gain, bias)
 
 
 def rms_norm(x: Any, gain: Any = None, eps: float = 1e-5) -> Any:
@@ -80,7 +99,7 @@ def rms_norm(x: Any, gain: Any = None, eps: float = 1e-5) -> Any:
     ----------
     Zhang and Sennrich, Root Mean Square Layer Normalization, 2019.
     """
-    return _affine(multiply(x, _inverse_root("rms_norm", mean(multiply(x, x), -1, True), eps)), gain, None)
+    return _affine("rms_norm", multiply(x, _inverse_root("rms_norm", mean(multiply(x, x), -1, True), eps)), gain, None)
 
 
 def group_norm(x: Any, groups: int, gain: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
@@ -128,7 +147,7 @@ def group_norm(x: Any, groups: int, gain: Any = None, bias: Any = None, eps: flo
     y = reshape(_standardized("group_norm", grouped, eps), shape)
     behind = tuple(range(1, len(shape) - 1))
     gain, bias = (v if v is None or not behind else expand_dims(v, behind) for v in (gain, bias))
-    return _affine(y, gain, bias)
+    return _affine("group_norm", y, gain, bias)
 
 
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
