@@ -271,7 +271,7 @@ def test_a_small_network_learns() -> None:
 
 
 PROGRAMS = """
-h, w, target = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+h, w, target, precision = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], None
 named = sn.Variable("named", ("n", 2, "h", "w"), "float32")
 known = sn.Variable("known", (3, 2, h, w), "float32")
 kernel = sn.Variable("kernel", (4, 2, 3, 3), "float32")
