@@ -263,7 +263,12 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: sn.nn.MultiheadAttention(8, 0), sn.ArgumentError, "num_heads is 0"),
     (lambda: sn.nn.MultiheadAttention(8, 2)(X, None, X), sn.ArgumentError, "without a key"),
     (lambda: sn.nn.MultiheadAttention(6, 2)(X), sn.ShapeError, r"\(batch, sequence, 8\) and \(6, 6\)"),
-    (lambda: sn.nn.TransformerEncoderLayer(8, 2, dropout=0.1), sn.ArgumentError, "dropout is 0.1; expected 0.0"),
+    (
+        lambda: sn.nn.TransformerEncoderLayer(8, 2, dropout=1.5),
+        sn.ArgumentError,
+        "Layer: dropout is 1.5; expected a num",
+    ),
+    (lambda: sn.nn.MultiheadAttention(8, 2, -0.1), sn.ArgumentError, "Attention: dropout is -0.1; expected a number"),
     (lambda: sn.nn.TransformerEncoderLayer(8, 2, activation="softmax"), sn.ArgumentError, "'softmax'"),
     (lambda: sn.nn.TransformerEncoderLayer(8, 2, dtype="int64"), sn.DTypeError, "int64"),
     (lambda: sn.nn.SinusoidalEncoding(6)(X), sn.ShapeError, r"\(batch, sequence, 8\); expected \(..., sequence, 6\)"),
@@ -291,3 +296,27 @@ def test_a_mask_that_does_not_fit_at_the_call() -> None:
     assert f(np.ones((2, 3, 4)), np.ones((3, 3), bool)).shape == (2, 3, 4)
     with pytest.raises(sn.ShapeError, match=r"\(2, 2\)"):
         f(np.ones((2, 3, 4)), np.ones((2, 2), bool))
+
+
+@pytest.mark.parametrize("mode", ["native", "interpret"])
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_dropout_while_training(norm_first: bool, mode: str) -> None:
+    settings: dict[str, Any] = {"norm_first": norm_first, "dtype": "float64", "rng": 0}
+    layer = sn.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.3, **settings)
+    plain = sn.nn.TransformerEncoderLayer(8, 2, 16, **settings)
+    x = sn.Variable("x", ("batch", "sequence", 8), "float64")
+    point = np.random.default_rng(0).normal(size=(2, 5, 8))
+    train, predict = sn.compile(layer(x), mode=mode), sn.compile(layer.eval()(x), mode=mode)
+    first, second = train(point), train(point)
+    assert not np.allclose(first, second)
+    np.testing.assert_allclose(predict(point), sn.compile(plain(x), mode=mode)(point), rtol=1e-12)
+    sn.check_grads(sn.sum(layer.train()(x) ** 2), {"x": point})
+
+
+def test_dropout_of_attention_leaves_keys_out_and_keeps_the_mean() -> None:
+    layer = sn.nn.MultiheadAttention(4, 2, dropout=0.5, dtype="float64", rng=0)
+    x = sn.Variable("x", (3, 4), "float64")
+    point = np.random.default_rng(0).normal(size=(3, 4))
+    train, predict = sn.compile(layer(x)), sn.compile(layer.eval()(x))
+    mean = np.mean([train(point) for _ in range(4000)], 0)
+    np.testing.assert_allclose(mean, predict(point), atol=0.05)

@@ -11,7 +11,9 @@ import numpy as np
 from .. import ops
 from ..errors import ArgumentError, ShapeError
 from ..op import OPS, apply
-from ..ops.attention import join_heads, split_heads
+from ..ops.attention import attention_weights, join_heads, split_heads
+from ..random import Generator, probability
+from .dropout import Dropout
 from .layers import Linear, Module
 from .normalization import LayerNorm
 
@@ -37,11 +39,13 @@ class MultiheadAttention(Module):
         The size of the last axis of query, key, value and result.
     num_heads : int
         They divide `embed_dim`.
+    dropout : number from 0 to 1
+        The probability with which a query leaves out a key while training. Of the attention's weights.
     bias : bool
     dtype : dtype
         A floating one.
     rng : int or numpy.random.Generator, optional
-        The weights are drawn as those of :class:`symnet.nn.Linear`.
+        The weights are drawn as those of :class:`symnet.nn.Linear`; then the seed of the dropout.
 
     Attributes
     ----------
@@ -69,7 +73,13 @@ class MultiheadAttention(Module):
     """
 
     def __init__(
-        self, embed_dim: int, num_heads: int, bias: bool = True, dtype: Any = "float32", rng: Any = None
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        dtype: Any = "float32",
+        rng: Any = None,
     ) -> None:
         features = _count("MultiheadAttention: embed_dim", embed_dim)
         self.num_heads = _count("MultiheadAttention: num_heads", num_heads)
@@ -79,6 +89,7 @@ class MultiheadAttention(Module):
             )
         rng = np.random.default_rng(rng)
         self.query, self.key, self.value, self.out = (Linear(features, features, bias, dtype, rng) for _ in range(4))
+        self.dropout = _dropout("MultiheadAttention", dropout, rng)
 
     def forward(self, query: Any, key: Any = None, value: Any = None, mask: Any = None, is_causal: bool = False) -> Any:
         if key is None and value is not None:
@@ -89,7 +100,8 @@ class MultiheadAttention(Module):
             split_heads(layer(x), self.num_heads)
             for layer, x in ((self.query, query), (self.key, key), (self.value, value))
         )
-        return self.out(join_heads(ops.scaled_dot_product_attention(q, k, v, mask, is_causal)))
+        weights = self.dropout(attention_weights(q, k, v, mask, is_causal))
+        return self.out(join_heads(ops.matmul(weights, v)))
 
 
 class TransformerEncoderLayer(Module):
@@ -104,8 +116,9 @@ class TransformerEncoderLayer(Module):
         The features, and the heads, which divide them.
     dim_feedforward : int
         The features between the two linear layers.
-    dropout : float
-        0.0 only.
+    dropout : number from 0 to 1
+        While training: of the attention's weights, between the two linear layers, and of what is added to the value.
+        (PyTorch's default is 0.1.)
     activation : str or callable
         Between the two linear layers: the name of an element-wise op of one operand, such as "relu" or
         "gelu", or a function.
@@ -130,7 +143,7 @@ class TransformerEncoderLayer(Module):
     ShapeError
         The heads do not divide the features; or, where the layer is called, shapes that do not fit.
     ArgumentError
-        `dropout` is not 0.0, the activation is unknown, or a size is no positive int.
+        `dropout` is no number from 0 to 1, the activation is unknown, or a size is no positive int.
     DTypeError
         The dtype is not floating.
 
@@ -160,25 +173,32 @@ class TransformerEncoderLayer(Module):
         dtype: Any = "float32",
         rng: Any = None,
     ) -> None:
-        if dropout != 0:
-            raise ArgumentError(f"TransformerEncoderLayer: dropout is {dropout!r}; expected 0.0: there is none yet")
         between = _count("TransformerEncoderLayer: dim_feedforward", dim_feedforward)
         rng = np.random.default_rng(rng)
         self.activation, self.norm_first = _activation(activation), norm_first
-        self.attention = MultiheadAttention(d_model, nhead, bias, dtype, rng)
+        self.attention = MultiheadAttention(d_model, nhead, 0.0, bias, dtype, rng)
         self.linear1 = Linear(d_model, between, bias, dtype, rng)
         self.linear2 = Linear(between, d_model, bias, dtype, rng)
         self.norm1, self.norm2 = LayerNorm(d_model, eps, bias, dtype), LayerNorm(d_model, eps, bias, dtype)
+        self.dropout = self.attention.dropout = _dropout("TransformerEncoderLayer", dropout, rng)
 
     def forward(self, x: Any, mask: Any = None, is_causal: bool = False) -> Any:
         if self.norm_first:
-            x = ops.add(x, self.attention(self.norm1(x), mask=mask, is_causal=is_causal))
+            x = ops.add(x, self._attended(self.norm1(x), mask, is_causal))
             return ops.add(x, self._each_place(self.norm2(x)))
-        x = self.norm1(ops.add(x, self.attention(x, mask=mask, is_causal=is_causal)))
+        x = self.norm1(ops.add(x, self._attended(x, mask, is_causal)))
         return self.norm2(ops.add(x, self._each_place(x)))
 
+    def _attended(self, x: Any, mask: Any, is_causal: bool) -> Any:
+        return self.dropout(self.attention(x, mask=mask, is_causal=is_causal))
+
     def _each_place(self, x: Any) -> Any:
-        return self.linear2(self.activation(self.linear1(x)))
+        return self.dropout(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+
+def _dropout(whose: str, p: Any, rng: np.random.Generator) -> Dropout:
+    share = probability(f"{whose}: dropout", p)
+    return Dropout(share, Generator(int(rng.integers(2**63)) if share else 0, name="dropout"))
 
 
 def _activation(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:

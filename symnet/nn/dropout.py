@@ -107,4 +107,4 @@ class Dropout(Module):
         self.generator = generator if isinstance(generator, Generator) else Generator(generator, name="dropout")
 
     def forward(self, x: Any) -> Any:
-        return dropout(x, self.p, self.generator) if self.training else x
+        return dropout(x, self.p, self.generator) if self.training and self.p else x

@@ -96,15 +96,26 @@ def scaled_dot_product_attention(
     ----------
     Vaswani et al., Attention Is All You Need, 2017.
     """
+    weights = attention_weights(q, k, v, mask, is_causal, scale)
+    return matmul(weights, as_value(v))
+
+
+def attention_weights(
+    q: Any, k: Any, v: Any, mask: Any = None, is_causal: bool = False, scale: float | None = None
+) -> Any:
+    """How much each query takes of each key's value, (..., queries, keys): what the values are multiplied with.
+
+    Parameters and exceptions are those of :func:`scaled_dot_product_attention`.
+    """
     if scale is not None and not isinstance(scale, Real):
         raise ArgumentError(f"attention: scale is {scale!r}; expected a number")
     number = None if scale is None else float(scale)
     masks = () if mask is None else (as_value(mask),)
-    return _attention(*map(as_value, (q, k, v)), *masks, is_causal=bool(is_causal), scale=number)
+    return _weights(*map(as_value, (q, k, v)), *masks, is_causal=bool(is_causal), scale=number)
 
 
 @deferred("q", "k", "v", "mask")
-def _attention(q: Any, k: Any, v: Any, *mask: Any, is_causal: bool, scale: float | None) -> Any:
+def _weights(q: Any, k: Any, v: Any, *mask: Any, is_causal: bool, scale: float | None) -> Any:
     _check_shapes(q.shape, k.shape, v.shape)
     scores = matmul(q, swap_last(k))
     scores = multiply(scores, _inverse_root(scores, q.shape[-1]) if scale is None else scale)
@@ -112,8 +123,8 @@ def _attention(q: Any, k: Any, v: Any, *mask: Any, is_causal: bool, scale: float
         scores = where(below(scores), scores, -math.inf)
     if not mask:
         # A causal query has a key always: its own or an earlier one.
-        return matmul(softmax(scores, -1), v)
-    return matmul(apply(_masked_softmax, _masked(scores, *mask), axis=-1), v)
+        return softmax(scores, -1)
+    return apply(_masked_softmax, _masked(scores, *mask), axis=-1)
 
 
 def _check_shapes(q: Shape, k: Shape, v: Shape) -> None:
