@@ -27,24 +27,31 @@ def insert_segments(
         return insert_scan(graph, body, inputs, length, is_reversed)
     n = body.n_carries
     carries, slices, same = inputs[:n], inputs[n : n + body.n_slices], inputs[n + body.n_slices :]
-    stacks: dict[bool, list[Node]] = {}
-    # Those left over stand at the end: last forwards, first backwards.
-    for is_left_over in (True, False) if is_reversed else (False, True):
-        if is_left_over:
-            if whole == length:
-                continue
-            rest = [sliced(x, normal_key(slice(whole, None))) for x in slices]
-            found = insert_scan(graph, body, [*carries, *rest, *same], length - whole, is_reversed)
-            stacks[is_left_over] = found[n:]
-        else:
-            first = slices if whole == length else [sliced(x, normal_key(slice(0, whole))) for x in slices]
-            apart = [reshape(x, (count, steps, *x.shape[1:])) for x in first]
-            segment = _segment(body, steps, is_reversed)
-            found = insert_scan(graph, segment, [*carries, *apart, *same], count, is_reversed)
-            stacks[is_left_over] = [reshape(y, (whole, *y.shape[2:])) for y in found[n:]]
+
+    def run(step: Body, slices: Sequence[Node], times: Size) -> list[Node]:
+        """What is stacked, going on from the carries."""
+        nonlocal carries
+        found = insert_scan(graph, step, [*carries, *slices, *same], times, is_reversed)
         carries = found[:n]
-    together = zip(*(stacks[k] for k in sorted(stacks)), strict=True)
-    return [*carries, *(concatenate(parts) if len(parts) > 1 else parts[0] for parts in together)]
+        return found[n:]
+
+    def in_segments() -> list[Node]:
+        first = slices if whole == length else [sliced(x, normal_key(slice(0, whole))) for x in slices]
+        apart = [reshape(x, (count, steps, *x.shape[1:])) for x in first]
+        stacks = run(_segment(body, steps, is_reversed), apart, count)
+        return [reshape(y, (whole, *y.shape[2:])) for y in stacks]
+
+    def left_over() -> list[Node]:
+        return run(body, [sliced(x, normal_key(slice(whole, None))) for x in slices], length - whole)
+
+    # Those left over stand at the end: they come last forwards, first backwards.
+    rest = left_over() if is_reversed and whole != length else None
+    stacks = in_segments()
+    if rest is None and whole != length:
+        rest = left_over()
+    if rest is not None:
+        stacks = [concatenate(pair) for pair in zip(stacks, rest, strict=True)]
+    return [*carries, *stacks]
 
 
 def _segment(body: Body, steps: int, is_reversed: bool) -> Body:
