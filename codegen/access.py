@@ -9,7 +9,7 @@ from symnet.scalar import Scalar, const
 
 from .indices import IndexWriter, constant_part
 from .llvm_text import MEMORY_TYPE, itemsize, mangled, numbers_in, splat_text, vector_text, vector_type
-from .loops import Buffer, Kernel, Store, Turn
+from .loops import Buffer, Fetch, Kernel, Store, Turn
 from .targets import Target
 from .turning import name_of
 from .words import Words
@@ -206,6 +206,10 @@ class AccessWriter(IndexWriter):
         suffix = f"{mangled(MEMORY_TYPE[buffer.dtype], lanes)}.{'p0' if kind == 'store' else f'v{lanes}p0'}"
         arguments = f"{memory} {ref}, {type} {pointer}, i32 {itemsize(buffer.dtype)}, <{lanes} x i1> {mask}"
         self.scopes[-1].lines.append(f"  call void @llvm.masked.{kind}.{suffix}({arguments})")
+
+    def fetch(self, fetch: Fetch) -> None:
+        pointer = self.pointer(self.buffers[fetch.buffer], fetch.address)
+        self.scopes[-1].lines.append(f"  call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)")
 
     def turn(self, turn: Turn) -> None:
         source, target = self.buffers[turn.source], self.buffers[turn.buffer]

@@ -17,7 +17,7 @@ from symnet.scalar import TRANSCENDENTAL, Scalar, variable
 
 from .access import AccessWriter
 from .llvm_text import LLVM_TYPE, constant_text, iota, itemsize, vector_type
-from .loops import Kernel, Loop, Statement, Store, Turn, postorder
+from .loops import Fetch, Kernel, Loop, Statement, Store, Turn, postorder
 from .targets import Target
 from .vector_math import expand
 from .writer import Bound, Scope, Value
@@ -118,6 +118,8 @@ class Emitter(AccessWriter):
                 self.store(statement)
             elif isinstance(statement, Turn):
                 self.turn(statement)
+            elif isinstance(statement, Fetch):
+                self.fetch(statement)
             else:
                 self.loop(statement)
 
@@ -324,5 +326,5 @@ def _stored(body: Sequence[Statement]) -> Iterable[str]:
     for statement in body:
         if isinstance(statement, (Store, Turn)):
             yield statement.buffer
-        else:
+        elif isinstance(statement, Loop):
             yield from _stored(statement.body)

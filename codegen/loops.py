@@ -3,6 +3,7 @@
     kernel ::= name(buffer*, dim*) stmt*
     stmt   ::= for index in start..stop step n [lanes w] [masked] [whole] carry*: stmt*
              | buffer[address] = scalar
+             | fetch buffer[address]
              | turn w in buffer[address] step n = buffer[address] step size, rows x columns
     carry  ::= name = scalar, then scalar        first value, value after an iteration
 
@@ -120,7 +121,15 @@ class Turn:
     columns: Size
 
 
-Statement: TypeAlias = Loop | Store | Turn
+@dataclass
+class Fetch:
+    """Memory that is read soon is brought near: no effect but on time."""
+
+    buffer: str
+    address: Size
+
+
+Statement: TypeAlias = Loop | Store | Turn | Fetch
 
 
 @dataclass
@@ -161,6 +170,9 @@ def _text(body: Sequence[Statement], indent: str) -> Iterator[str]:
     for statement in body:
         if isinstance(statement, Store):
             yield f"{indent}{statement.buffer}[{statement.address}] = {statement.value!r}"
+            continue
+        if isinstance(statement, Fetch):
+            yield f"{indent}fetch {statement.buffer}[{statement.address}]"
             continue
         if isinstance(statement, Turn):
             rows = f"{statement.source}[{statement.start}] step {statement.pace}"
@@ -249,6 +261,10 @@ def _check_body(body: Sequence[Statement], buffers: set[str], indices: set[str],
             if statement.buffer not in buffers:
                 raise GraphError(f"store to the unknown buffer {statement.buffer}")
             values.append(statement.value)
+            sizes.append(statement.address)
+        elif isinstance(statement, Fetch):
+            if statement.buffer not in buffers:
+                raise GraphError(f"a fetch from the unknown buffer {statement.buffer}")
             sizes.append(statement.address)
         else:
             if not {statement.buffer, statement.source} <= buffers:

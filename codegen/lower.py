@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symnet import scalar as s
-from symnet.dims import Dim, Size, names, product, substitute
+from symnet.dims import Dim, Size, minimum, names, product, substitute
 from symnet.scalar import FLOATS, Scalar, scalars_in
 
 from .folds import folds_in
-from .loops import Buffer, Kernel, Loop, Output, Statement, Store, postorder, replace
+from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace
 from .reuse import kept_values
-from .schedule import Axes, Schedule, choose, for_sweep, stride
+from .schedule import Axes, Schedule, choose, for_sweep, rows_in_step, stride
 from .strips import Strips
-from .sweeps import Sweeps
+from .sweeps import Row, Sweeps
 from .targets import Target
 from .tiles import Tiling, inside_loop, spots_of
 
@@ -209,29 +209,58 @@ class _Lowering(Strips, Sweeps):
         return statements
 
     def _rows(self) -> list[Statement]:
-        """Several levels of folds along one axis: a sweep for each, row by row."""
+        """Folds in levels along one axis: a sweep for each level, a few rows in step."""
         fold_axis, size = self.folds[0].payload.axes[-1]
         inner = self.row_axis or fold_axis
         outer = [(n, extent) for n, extent in self.domain if n != inner]
-        values = [o.value for o in self.outputs]
-        lanes = self.target.lanes(max([s.BITS[x.dtype] for x in postorder(values) if x.dtype in FLOATS] or [32]))
-        outputs, kept = kept_values(self.outputs, self.level, inner)
+        if not outer:
+            return self._sweeps((inner, size), [{}], [])
+        *around, (name, extent) = outer
+        count = rows_in_step(extent, size, [o.value for o in self.outputs])
 
-        def row(at: dict[str, Size]) -> list[Statement]:
+        def blocks(at: dict[str, Size]) -> list[Statement]:
             statements: list[Statement] = []
-            known: dict[Scalar, Scalar] = {}
-            for level in range(1, max(self.level.values()) + 2):
-                folds = [f for f in self.folds if self.level[f] == level]
-                stores = [o for o in outputs if self._needs(o) == level - 1 and inner in names(o.address)]
-                stores += kept.get(level, [])
-                if folds or stores:
-                    schedule = for_sweep(inner, size, lanes, [*(f.args[0] for f in folds), *(o.value for o in stores)])
-                    sweep, results = self.sweep((inner, size), folds, at, known, schedule, stores)
-                    statements += sweep
-                    known.update(results)
-            return statements + self.stores(at, known, [o for o in outputs if inner not in names(o.address)])
+            for n_rows, loop in self.pieces(name, count, {name: extent}):
+                spots = _moved([at], name, n_rows, loop)
+                following = [{**spot, name: minimum(spot[name] + n_rows, extent - 1)} for spot in spots]
+                statements += inside_loop(loop, self._sweeps((inner, size), spots, self._read(inner, name, following)))
+            return statements
 
-        return self.around(outer, {}, row)
+        return self.around(around, {}, blocks)
+
+    def _sweeps(
+        self, axis: tuple[str, Size], spots: Sequence[dict[str, Size]], fetches: Sequence[Fetch]
+    ) -> list[Statement]:
+        """All sweeps along rows in step; the second one fetches the rows that come next."""
+        inner, size = axis
+        values = postorder([o.value for o in self.outputs])
+        lanes = self.target.lanes(max([s.BITS[x.dtype] for x in values if x.dtype in FLOATS] or [32]))
+        outputs, kept = kept_values(self.outputs, self.level, inner)
+        rows: list[Row] = [(at, {}) for at in spots]
+        statements: list[Statement] = []
+        for level in range(1, max(self.level.values()) + 2):
+            folds = [f for f in self.folds if self.level[f] == level]
+            stores = [o for o in outputs if self._needs(o) == level - 1 and inner in names(o.address)]
+            stores += kept.get(level, [])
+            if folds or stores:
+                bodies = [*(f.args[0] for f in folds), *(o.value for o in stores)]
+                schedule = for_sweep(inner, size, lanes, bodies, len(rows))
+                statements += self.sweep(axis, folds, rows, schedule, stores, fetches if level == 2 else [])
+        ends = [o for o in outputs if inner not in names(o.address)]
+        return statements + [x for at, known in rows for x in self.stores(at, known, ends)]
+
+    def _read(self, inner: str, row: str, spots: Sequence[dict[str, Size]]) -> list[Fetch]:
+        """Fetches of what differs from row to row and is read along the rows at these places."""
+        along = {f.payload.axes[-1][0]: Dim.named(inner) for f in self.folds}
+        found: dict[tuple[str, Size], Fetch] = {}
+        for x in postorder([o.value for o in self.outputs]):
+            if x.op == "load" and not x.args and s.BITS[x.dtype] >= 32:
+                buffer, address = x.payload[0], substitute(x.payload[1][0], along)
+                if stride(address, inner) == 1 and stride(address, row) != 0:
+                    for spot in spots:
+                        place = substitute(address, spot)
+                        found[buffer, place] = Fetch(buffer, place)
+        return list(found.values())
 
     def _needs(self, output: Output) -> int:
         return max((self.level[f] for f in folds_in([output.value])), default=0)

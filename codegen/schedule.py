@@ -21,6 +21,8 @@ LARGEST_BODY = 640
 FEWEST_STEPS = 4
 # With so many rows to use it, copying a strip is cheap.
 PACKED_ROWS = 48
+# Bytes of rows that are swept together.
+L1_SHARE = 8192
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,20 @@ def _strip_pays(
     return columns > target.l2_bytes // 2 and column_first < row_first
 
 
-def for_sweep(axis: str, size: Size, lanes: int, values: Sequence[Scalar]) -> Schedule:
-    """The schedule of one sweep along a row that computes `values`.
+def rows_in_step(extent: Size, size: Size, values: Sequence[Scalar]) -> int:
+    """How many rows are swept together: while one waits for its sum or its maximum, another goes on.
+
+    They and those that are fetched meanwhile must fit in the L1 cache beside what is written. An open number of
+    rows has an end that is compiled once more.
+    """
+    words = postorder(list(values))
+    row_bytes = (size if isinstance(size, int) else TYPICAL) * _widest(words) // 8
+    most = min(L1_SHARE // max(row_bytes, 1), 4 if len(words) <= 60 else 2)
+    return _alike(extent, max(most, 1)) if isinstance(extent, int) else max(min(most, 2), 1)
+
+
+def for_sweep(axis: str, size: Size, lanes: int, values: Sequence[Scalar], rows: int) -> Schedule:
+    """The schedule of one sweep along so many rows that computes `values`.
 
     A light body runs in several vectors at once: a fold waits for its own last result, and only other
     accumulators can fill that time.
@@ -192,6 +206,7 @@ def for_sweep(axis: str, size: Size, lanes: int, values: Sequence[Scalar]) -> Sc
     most = 8 if len(words) <= 8 else 4 if len(words) <= 20 else 2 if len(words) <= 60 else 1
     if any(x.op in TRANSCENDENTAL for x in words):
         most = min(most, 2)
+    most = max(most // rows, 1)
     vectors = most if not isinstance(size, int) else max(1, min(most, size // lanes))
     return Schedule(axis, lanes, vectors, horizontal=True)
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product as places_of
+from typing import TypeAlias
 
 from symnet import scalar as s
-from symnet.dims import Dim, Size, minimum
+from symnet.dims import Dim, Size, minimum, substitute
 from symnet.scalar import FLOATS, Scalar
 
 from .folds import combine, identity
-from .loops import Carry, Loop, Output, Statement, replace
+from .loops import Carry, Fetch, Loop, Output, Statement, replace
 from .schedule import Axes, Schedule, stride
 from .tiles import Tiling
 
 # Steps of a loop that adds up floats before its sum is added to that of the loops before.
 BLOCK = 64
+
+
+# A row of the domain: its indices, and what is known of it.
+Row: TypeAlias = tuple[dict[str, Size], dict[Scalar, Scalar]]
 
 
 class Sweeps(Tiling):
@@ -24,56 +30,57 @@ class Sweeps(Tiling):
         self,
         axis: tuple[str, Size],
         folds: Sequence[Scalar],
-        at: dict[str, Size],
-        known: dict[Scalar, Scalar],
+        rows: Sequence[Row],
         schedule: Schedule,
         stores: Sequence[Output],
-    ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
-        """One pass along an axis in vectors: carries the folds, makes the stores on the way."""
-        statements, totals = self._in_lanes(axis, folds, at, known, schedule, stores)
-        return statements, {f: _over_lanes(f, total, schedule) for f, total in totals.items()}
+        fetches: Sequence[Fetch] = (),
+    ) -> list[Statement]:
+        """One pass along an axis in vectors, several rows in step: carries the folds, stores and fetches on the way.
+
+        What the folds give becomes known in each row.
+        """
+        statements, totals = self._in_lanes(axis, folds, rows, schedule, stores, fetches=fetches)
+        for (_, known), found in zip(rows, totals, strict=True):
+            known.update({f: _over_lanes(f, total, schedule) for f, total in found.items()})
+        return statements
 
     def _in_lanes(
         self,
         axis: tuple[str, Size],
         folds: Sequence[Scalar],
-        at: dict[str, Size],
-        known: dict[Scalar, Scalar],
+        rows: Sequence[Row],
         schedule: Schedule,
         stores: Sequence[Output],
         firsts: dict[Scalar, Scalar] | None = None,
-    ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
-        """The same with a vector of partial results for each fold, which go on from `firsts`."""
+        fetches: Sequence[Fetch] = (),
+    ) -> tuple[list[Statement], list[dict[Scalar, Scalar]]]:
+        """The same with a vector of partial results for each fold of a row, which go on from `firsts`."""
         name, size = axis
         statements: list[Statement] = []
-        parts: dict[Scalar, list[Scalar]] = {f: [identity(f.payload.kind, f.dtype)] * schedule.vectors for f in folds}
+        parts = [{f: [identity(f.payload.kind, f.dtype)] * schedule.vectors for f in folds} for _ in rows]
         for fold, first in (firsts or {}).items():
-            parts[fold][0] = first
+            parts[0][fold][0] = first
         for vectors, loop in self.vector_pieces(size, schedule.lanes, schedule.vectors):
             for fold in folds:
                 own_axis = fold.payload.axes[-1][0]
-                for v in range(vectors):
+                for v, ((at, known), own) in places_of(range(vectors), list(zip(rows, parts, strict=True))):
                     place = Dim.named(loop.index) + v * schedule.lanes
                     (body,) = replace([fold.args[0]], {**at, own_axis: place}, known)
-                    carry = Carry(self.name("acc"), parts[fold][v])
+                    carry = Carry(self.name("acc"), own[fold][v])
                     total = s.variable(carry.name, fold.dtype)
                     carry.next = combine(fold.payload.kind, total, body)
                     if loop.masked and not (fold.payload.kind == "add" and _is_zero_when_idle(body, loop.index)):
                         carry.next = s.select(s.index(place) < s.index(size), carry.next, total)
                     loop.carries.append(carry)
-                    parts[fold][v] = total
-            for v in range(vectors):
+                    own[fold][v] = total
+            for v, (at, known) in places_of(range(vectors), rows):
                 spot = {**at, name: Dim.named(loop.index) + v * schedule.lanes}
                 loop.body += self.stores(spot, known, stores)
+            for v in range(vectors):
+                place = Dim.named(loop.index) + v * schedule.lanes
+                loop.body += [Fetch(f.buffer, substitute(f.address, {name: place})) for f in fetches]
             statements.append(loop if loop.masked or stores else self._in_blocks(loop, folds))
-        results = {}
-        for fold in folds:
-            kind = fold.payload.kind
-            total = parts[fold][0]
-            for part in parts[fold][1:]:
-                total = total if part.op == "const" else combine(kind, total, part)
-            results[fold] = total
-        return statements, results
+        return statements, [{f: _total(f, found) for f, found in own.items()} for own in parts]
 
     def _in_blocks(self, loop: Loop, folds: Sequence[Scalar]) -> Loop:
         """A long sum as a sum of the sums of blocks: rounding errors grow with the blocks, not with the elements.
@@ -116,7 +123,8 @@ class Sweeps(Tiling):
         firsts: dict[Scalar, Scalar] | None = None,
     ) -> tuple[list[Statement], dict[Scalar, Scalar]]:
         if len(axes) == 1:
-            return self._in_lanes(axes[0], folds, at, known, schedule, [], firsts)
+            statements, (found,) = self._in_lanes(axes[0], folds, [(at, known)], schedule, [], firsts)
+            return statements, found
         (name, size), *rest = axes
         index = self.name(name)
         loop = Loop(index, 0, size, 1)
@@ -131,6 +139,14 @@ class Sweeps(Tiling):
         for fold, carry in zip(folds, loop.carries, strict=True):
             carry.next = parts[fold] if joined else combine(fold.payload.kind, totals[fold], parts[fold])
         return [loop], totals
+
+
+def _total(fold: Scalar, parts: Sequence[Scalar]) -> Scalar:
+    """The parts of a fold together; those that no loop has touched do not count."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total if part.op == "const" else combine(fold.payload.kind, total, part)
+    return total
 
 
 def _over_lanes(fold: Scalar, total: Scalar, schedule: Schedule) -> Scalar:
