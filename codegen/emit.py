@@ -37,7 +37,7 @@ def emit_function(op: str, dtype: str, lanes: int, target: Target) -> str:
     emitter = Emitter(Kernel([], [], [], []), target)
     emitter.variables = {name: Value(f"%{name}", lanes) for name in arguments}
     scalars = tuple(variable(name, dtype) for name in arguments)
-    result = emitter.widen(emitter.value(expand(op, scalars, target.has_fma)), dtype, lanes)
+    result = emitter.widen(emitter.value(expand(op, scalars, target.has_fma, target.has_avx512)), dtype, lanes)
     type = vector_type(LLVM_TYPE[dtype], lanes)
     parameters = ", ".join(f"{type} %{name}" for name in arguments)
     head = f"define internal {type} @math.{op}.{dtype}.{lanes}({parameters}) #0 {{"
@@ -244,7 +244,7 @@ class Emitter(AccessWriter):
     def transcendental(self, x: Scalar) -> None:
         """A polynomial in place; a call in a kernel that has many, or LLVM's time would outgrow the kernel."""
         if not self.calls_functions:
-            value = self.value(expand(x.op, x.args, self.target.has_fma))
+            value = self.value(expand(x.op, x.args, self.target.has_fma, self.target.has_avx512))
             self.remember(x, value.ref, value.lanes, value.depth)
             return
         depth = self.depth_of(x.args)
@@ -303,6 +303,9 @@ class Emitter(AccessWriter):
             return
         lanes = max([v.lanes for v in values])
         refs = [self.widen(v, a.dtype, lanes).ref for v, a in zip(values, x.args, strict=True)]
+        if x.op == "lookup":
+            self.remember(x, self.words.lookup(x.payload, refs[0], lanes, depth), lanes, depth)
+            return
         operand = x.args[-1].dtype if x.op != "select" else x.dtype
         ref = self.words.word(x.op, operand, x.dtype, refs, lanes, depth)
         self.remember(x, ref, lanes, depth)

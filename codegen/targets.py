@@ -30,8 +30,8 @@ class Target:
     has_fma : bool
     has_gather : bool
         Whether vectors of addresses can be loaded from.
-    has_scale : bool
-        Whether one instruction multiplies 512 bits of floats by powers of two.
+    has_avx512 : bool
+        Whether one instruction multiplies 512 bits of floats by powers of two, limits them, or looks up 16 numbers.
     has_bf16 : bool
         Whether one instruction adds products of bfloat16 pairs to float32.
     l2_bytes : int
@@ -48,7 +48,7 @@ class Target:
     tile_vectors: int
     has_fma: bool
     has_gather: bool
-    has_scale: bool
+    has_avx512: bool
     has_bf16: bool = False
     l2_bytes: int = 1 << 20
     threads: int = 1
@@ -59,11 +59,11 @@ class Target:
 
 
 # 6 rows x 4 vectors of 32 registers, 6 x 2 of 16: measured best among their neighbours.
-AVX512 = Target("avx512", "x86-64-v4", "", 512, 6, 4, has_fma=True, has_gather=True, has_scale=True)
-AVX2 = Target("avx2", "x86-64-v3", "", 256, 6, 2, has_fma=True, has_gather=True, has_scale=False)
+AVX512 = Target("avx512", "x86-64-v4", "", 512, 6, 4, has_fma=True, has_gather=True, has_avx512=True)
+AVX2 = Target("avx2", "x86-64-v3", "", 256, 6, 2, has_fma=True, has_gather=True, has_avx512=False)
 # 128-bit vectors without fused multiply-add: SSE4.2 on x86, NEON elsewhere.
 _BASIC_CPU = "x86-64-v2" if platform.machine() in ("x86_64", "AMD64") else "generic"
-PORTABLE = Target("portable", _BASIC_CPU, "", 128, 4, 2, has_fma=False, has_gather=False, has_scale=False)
+PORTABLE = Target("portable", _BASIC_CPU, "", 128, 4, 2, has_fma=False, has_gather=False, has_avx512=False)
 
 
 def host() -> Target:
@@ -76,11 +76,11 @@ def host() -> Target:
         text += ",-prefer-256-bit"
         pairs = bool(features.get("avx512bf16"))
         return Target(
-            "host-avx512", cpu, text, 512, 6, 4, has_fma=True, has_gather=True, has_scale=True, has_bf16=pairs
+            "host-avx512", cpu, text, 512, 6, 4, has_fma=True, has_gather=True, has_avx512=True, has_bf16=pairs
         )
     if features.get("avx2") and features.get("fma"):
-        return Target("host-avx2", cpu, text, 256, 6, 2, has_fma=True, has_gather=True, has_scale=False)
-    return Target("host-portable", cpu, text, 128, 4, 2, has_fma=False, has_gather=False, has_scale=False)
+        return Target("host-avx2", cpu, text, 256, 6, 2, has_fma=True, has_gather=True, has_avx512=False)
+    return Target("host-portable", cpu, text, 128, 4, 2, has_fma=False, has_gather=False, has_avx512=False)
 
 
 def find_target(name: str | None) -> Target:

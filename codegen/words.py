@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 
 from symnet.errors import CompileError
 from symnet.scalar import BITS, COMPARE, FLOATS
@@ -106,6 +107,8 @@ class Words:
             return self._scale(dtype, *refs)
         if op in ("bfloat16", "pair", "dot"):
             return getattr(self, f"_{op}")(*refs)
+        if op == "limit":
+            return self._in_512_bits("range", dtype, *refs)
         if op == "fma":
             if self.emitter.target.has_fma:
                 return self.call("fma", dtype, *refs)
@@ -115,10 +118,8 @@ class Words:
 
     def _scale(self, dtype: str, x: str, n: str) -> str:
         """x * 2^n: one instruction, or two factors, since n reaches below and above the normal exponents."""
-        if self.emitter.target.has_scale and self.lanes * BITS[dtype] == 512:
-            type, suffix = self.type(dtype), "ps" if dtype == "float32" else "pd"
-            lanes = f"{type} {x}, {type} {n}, {type} zeroinitializer, i{self.lanes} -1, i32 4"
-            return self.put(f"call {type} @llvm.x86.avx512.mask.scalef.{suffix}.512({lanes})")
+        if self.emitter.target.has_avx512:
+            return self._in_512_bits("scalef", dtype, x, n)
         integer, mantissa, bias = ("int32", 23, 127) if dtype == "float32" else ("int64", 52, 1023)
         # A NaN has no integer: any will do, as x is NaN too.
         unsafe = self.put(f"fptosi {self.type(dtype)} {n} to {self.type(integer)}")
@@ -151,6 +152,41 @@ class Words:
         pairs = [f"{halves} {self.put(f'bitcast {whole} {x} to {halves}')}" for x in (a, b)]
         name = f"@llvm.x86.avx512bf16.dpbf16ps.{32 * self.lanes}"
         return self.put(f"call {type} {name}({type} {total}, {', '.join(pairs)})")
+
+    def lookup(self, numbers: Sequence[float], word: str, lanes: int, depth: int) -> str:
+        """One of 16 numbers for each lane, by the low 4 bits of its word."""
+        self.lanes, self.depth = lanes, depth
+        table = ", ".join(f"float {constant_text(x, 'float32')}" for x in numbers)
+        places = self._resized(word, "i32", lanes, 16)
+        found = self.put(
+            f"call <16 x float> @llvm.x86.avx512.permvar.sf.512(<16 x float> <{table}>, <16 x i32> {places})"
+        )
+        return self._resized(found, "float", 16, lanes)
+
+    def _in_512_bits(self, name: str, dtype: str, a: str, b: str) -> str:
+        """An instruction that exists for whole registers: fewer lanes are a part of one."""
+        element, lanes = LLVM_TYPE[dtype], 512 // BITS[dtype]
+        assert self.lanes <= lanes
+        type = vector_type(element, lanes)
+        x, y = (f"{type} {self._resized(ref, element, self.lanes, lanes)}" for ref in (a, b))
+        # The magnitude that is less, with the sign of the first.
+        choice = ", i32 2" if name == "range" else ""
+        rest = f"{type} zeroinitializer, i{lanes} -1, i32 4"
+        suffix = "ps" if dtype == "float32" else "pd"
+        found = self.put(f"call {type} @llvm.x86.avx512.mask.{name}.{suffix}.512({x}, {y}{choice}, {rest})")
+        return self._resized(found, element, lanes, self.lanes)
+
+    def _resized(self, ref: str, element: str, lanes: int, wanted: int) -> str:
+        """The first lanes of a vector, or a vector of which they are the first."""
+        if lanes == wanted:
+            return ref
+        if lanes == 1:
+            return self.put(f"insertelement {vector_type(element, wanted)} poison, {element} {ref}, i64 0")
+        type = vector_type(element, lanes)
+        if wanted == 1:
+            return self.put(f"extractelement {type} {ref}, i64 0")
+        places = ", ".join(f"i32 {k}" if k < lanes else "i32 poison" for k in range(wanted))
+        return self.put(f"shufflevector {type} {ref}, {type} poison, <{wanted} x i32> <{places}>")
 
     def _integer(self, op: str, dtype: str, refs: list[str]) -> str:
         type = self.type(dtype)

@@ -27,7 +27,23 @@ FLOATS = ("float32", "float64")
 INTS = ("int32", "int64")
 BITS = {"bool": 1, "int32": 32, "int64": 64, "float32": 32, "float64": 64, "pair": 32}
 
-ARITHMETIC = {"add", "sub", "mul", "div", "fma", "neg", "abs", "sqrt", "floor", "ceil", "rint", "min", "max", "scale"}
+ARITHMETIC = {
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "fma",
+    "neg",
+    "abs",
+    "sqrt",
+    "floor",
+    "ceil",
+    "rint",
+    "min",
+    "max",
+    "scale",
+    "limit",
+}
 INTEGER = {"floordiv", "mod", "shl", "lshr", "ashr", "and", "or", "xor", "not"}
 COMPARE = {"eq", "ne", "lt", "le", "gt", "ge"}
 # Written as polynomials over the words above by codegen/vector_math.
@@ -43,7 +59,7 @@ class Scalar:
     op : str
         A word of the vocabulary: one of the sets above, or "const" (payload: the number), "load"
         (payload: buffer and index), "index" (payload: a size), "variable" (payload: a name bound by
-        a loop), "select", "cast", "bitcast", "fold" (payload: :class:`FoldAxes`).
+        a loop), "lookup" (payload: 16 numbers), "select", "cast", "bitcast", "fold" (payload: :class:`FoldAxes`).
     args : tuple of Scalar
     dtype : str
     children : tuple of Scalar
@@ -269,8 +285,21 @@ def dot(a: Scalar, b: Scalar, total: Scalar) -> Scalar:
 
 
 def scale(x: Scalar, n: Scalar) -> Scalar:
-    """``x * 2**n``, rounded once or twice, for a whole number `n` of x's dtype between -2200 and 2200."""
+    """``x * 2**n``, rounded once or twice, for a whole number `n` of x's dtype between -2200 and 2200.
+
+    AVX-512 takes any `n` and rounds it down.
+    """
     return make("scale", (x, n), x.dtype)
+
+
+def limit(x: Scalar, bound: Number) -> Scalar:
+    """`x` where its magnitude is below `bound`, else one of that magnitude; a NaN becomes a number too."""
+    return make("limit", (x, const(bound, x.dtype)), x.dtype)
+
+
+def lookup(word: Scalar, numbers: tuple[float, ...]) -> Scalar:
+    """One of 16 numbers as float32, by the low 4 bits of an int32; for targets with AVX-512."""
+    return make("lookup", (word,), "float32", numbers)
 
 
 def select(condition: Scalar, yes: Scalar | Number, no: Scalar | Number) -> Scalar:

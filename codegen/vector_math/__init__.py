@@ -23,18 +23,19 @@ from .remainders import fmod
 from .trigonometry import sine
 
 EXPANSIONS: dict[str, Callable[[Scalar], Scalar]] = {
-    "exp": exp,
     "expm1": expm1,
     "log": log,
     "log1p": log1p,
-    "tanh": tanh,
-    "erf": erf,
     "sin": lambda x: sine(x, 0),
     "cos": lambda x: sine(x, 1),
 }
+# Those that take powers from a table where AVX-512 looks them up.
+WITH_TABLE: dict[str, Callable[[Scalar, bool], Scalar]] = {"exp": exp, "tanh": tanh, "erf": erf}
+# Those whose products need an error term.
+WITH_ERRORS: dict[str, Callable[[Scalar, Scalar, bool], Scalar]] = {"pow": pow, "fmod": fmod}
 
 
-def expand(op: str, args: tuple[Scalar, ...], has_fma: bool) -> Scalar:
+def expand(op: str, args: tuple[Scalar, ...], has_fma: bool, has_avx512: bool) -> Scalar:
     """A transcendental word in core words.
 
     Parameters
@@ -45,9 +46,11 @@ def expand(op: str, args: tuple[Scalar, ...], has_fma: bool) -> Scalar:
         Of dtype float32 or float64.
     has_fma : bool
         Whether the target rounds a fused multiply-add once; `pow` and `fmod` compute differently without.
+    has_avx512 : bool
+        Whether the target has the words `limit` and `lookup` as instructions, and a `scale` that rounds down.
     """
-    if op == "pow":
-        return pow(args[0], args[1], has_fma)
-    if op == "fmod":
-        return fmod(args[0], args[1], has_fma)
+    if op in WITH_ERRORS:
+        return WITH_ERRORS[op](args[0], args[1], has_fma)
+    if op in WITH_TABLE:
+        return WITH_TABLE[op](args[0], has_avx512)
     return EXPANSIONS[op](args[0])

@@ -43,13 +43,13 @@ def clamped(x: Scalar, low: float, high: float) -> Scalar:
     return raised if lowered else s.minimum(raised, high)
 
 
-def nearest(x: Scalar, factor: float, bias: int) -> tuple[Scalar, Scalar]:
+def nearest(x: Scalar, factor: float, bias: int, parts: int = 1) -> tuple[Scalar, Scalar]:
     """An integer n near x * factor, and an integer word whose low bits are n + bias.
 
     Adding 1.5 * 2^mantissa leaves the integer in the low bits of the float (Muller, 2.3): this costs
-    neither a rounding nor a conversion.
+    neither a rounding nor a conversion. With `parts`, a power of two, n counts by 1 / parts, the word by 1.
     """
-    magic = 1.5 * 2.0 ** MANTISSA[x.dtype] + bias
+    magic = 1.5 * 2.0 ** MANTISSA[x.dtype] / parts + bias
     shifted = s.fma(x, factor, magic)
     return shifted - magic, bits_of(shifted)
 
