@@ -8,8 +8,9 @@ here loops and scalars. LLVM's own pass pipeline is not run: the text is what th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, cached_property
+from itertools import groupby
 from math import gcd
 
 from symnet.dims import Dim, Size, product
@@ -22,8 +23,10 @@ from .targets import Target
 from .vector_math import expand
 from .writer import Bound, Scope, Value
 
-# A loop body with more transcendental words than this calls them as functions.
-INLINED = 12
+# A loop body calls its transcendental words as functions if they come to more core words than this.
+INLINED = 600
+# Scalars with transcendental words that are computed a part of each in turn.
+IN_STEP = 2
 
 
 def emit_kernel(kernel: Kernel, name: str, target: Target) -> str:
@@ -60,7 +63,7 @@ class Emitter(AccessWriter):
     @cached_property
     def calls_functions(self) -> bool:
         """Whether some loop body has too many transcendental words to have them in place."""
-        return _most_transcendentals(self.kernel.body) > INLINED
+        return _most_words(self.kernel.body, self.target) > INLINED
 
     def function(self, name: str) -> str:
         pointers = ", ".join(f"ptr noalias {p}" for p in self.pointers.values())
@@ -113,6 +116,13 @@ class Emitter(AccessWriter):
         scope.label = go[1:]
 
     def body(self, statements: Sequence[Statement]) -> None:
+        for kind, group in groupby(statements, type):
+            alike = list(group)
+            if kind is Store:
+                self.in_step([x.value for x in alike if _has_transcendental(x.value)])  # type: ignore[union-attr]
+            self._statements(alike)
+
+    def _statements(self, statements: Sequence[Statement]) -> None:
         for statement in statements:
             if isinstance(statement, Store):
                 self.store(statement)
@@ -149,6 +159,7 @@ class Emitter(AccessWriter):
         if loop.masked:
             scope.mask = self._mask(index, stop.ref, loop.lanes, made)
         self.body(loop.body)
+        self.in_step([c.next for c in loop.carries if c.next is not None and _has_transcendental(c.next)])
         nexts = [
             self.widen(self.value(c.next), c.first.dtype, w)  # type: ignore[arg-type]
             for c, w in zip(loop.carries, widths, strict=True)
@@ -220,6 +231,19 @@ class Emitter(AccessWriter):
 
     def value(self, root: Scalar) -> Value:
         """Compute a scalar (and what it needs), each part as far out as it can be."""
+        for _ in self._parts(root):
+            pass
+        return self.lookup(root)
+
+    def in_step(self, roots: Sequence[Scalar]) -> None:
+        """Compute a few scalars, a part of each in turn: while one waits for its last result the others go on."""
+        for first in range(0, len(roots), IN_STEP):
+            at_work = [self._parts(root) for root in roots[first : first + IN_STEP]]
+            while at_work:
+                at_work = [parts for parts in at_work if next(parts, None)]
+
+    def _parts(self, root: Scalar) -> Iterator[Scalar]:
+        """Compute a scalar, and yield each part that was."""
         stack = [root]
         while stack:
             x = stack[-1]
@@ -235,18 +259,20 @@ class Emitter(AccessWriter):
             stack.pop()
             if lazy:
                 self.branch(x)
+            elif x.op in TRANSCENDENTAL and not self.calls_functions:
+                polynomial = expand(x.op, x.args, self.target.has_fma, self.target.has_avx512)
+                yield from self._parts(polynomial)
+                if x not in self.memo:
+                    value = self.lookup(polynomial)
+                    self.remember(x, value.ref, value.lanes, value.depth)
             elif x.op in TRANSCENDENTAL:
-                self.transcendental(x)
+                self.call(x)
             else:
                 self.compute(x)
-        return self.lookup(root)
+            yield x
 
-    def transcendental(self, x: Scalar) -> None:
-        """A polynomial in place; a call in a kernel that has many, or LLVM's time would outgrow the kernel."""
-        if not self.calls_functions:
-            value = self.value(expand(x.op, x.args, self.target.has_fma, self.target.has_avx512))
-            self.remember(x, value.ref, value.lanes, value.depth)
-            return
+    def call(self, x: Scalar) -> None:
+        """A word as a function: in a kernel that has many, polynomials in place would take LLVM too long."""
         depth = self.depth_of(x.args)
         values = [self.lookup(a) for a in x.args]
         lanes = max(v.lanes for v in values)
@@ -316,13 +342,24 @@ def _common_factor(loop: Loop) -> int:
     return gcd(loop.start, loop.step) if isinstance(loop.start, int) else 1
 
 
-def _most_transcendentals(body: Sequence[Statement]) -> int:
-    """How many transcendental words the fullest single loop body has."""
+def _has_transcendental(root: Scalar) -> bool:
+    return any(x.op in TRANSCENDENTAL for x in postorder([root]))
+
+
+def _most_words(body: Sequence[Statement], target: Target) -> int:
+    """How many core words the transcendental words of the fullest single loop body come to."""
     stores = [s.value for s in body if isinstance(s, Store)]
     loops = [s for s in body if isinstance(s, Loop)]
     carried = [c.next for loop in loops for c in loop.carries if c.next is not None]
-    own = sum(x.op in TRANSCENDENTAL for x in postorder([*stores, *carried]))
-    return max([own, *(_most_transcendentals(loop.body) for loop in loops)])
+    own = [x for x in postorder([*stores, *carried]) if x.op in TRANSCENDENTAL]
+    return max([sum(_length(x.op, x.dtype, target) for x in own), *(_most_words(x.body, target) for x in loops)])
+
+
+@cache
+def _length(op: str, dtype: str, target: Target) -> int:
+    """The core words of a transcendental one."""
+    arguments = (variable("x", dtype), variable("y", dtype))
+    return len(postorder([expand(op, arguments, target.has_fma, target.has_avx512)]))
 
 
 def _stored(body: Sequence[Statement]) -> Iterable[str]:

@@ -94,7 +94,9 @@ def choose(
         vectors = _vectors(size, lanes, max(1, min(4, sums // (2 * tile.rows * tile.columns))), words)
         return replace(tile, lanes=lanes, vectors=vectors)
     row = _row(domain, vector, folds)
-    vectors = _vectors(sizes[vector], lanes, target.tile_vectors if folds else 2, words)
+    # A single row has as many sums as other tiles have, side by side.
+    most = target.tile_vectors if row is not None else target.tile_rows * target.tile_vectors * 2 // 3
+    vectors = _vectors(sizes[vector], lanes, most if folds else 2, words)
     rows = 1
     if row is not None:
         rows = _rows(sizes[row], vectors, words, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from symnet.errors import CompileError
 from symnet.scalar import BITS, COMPARE, FLOATS
@@ -164,9 +164,10 @@ class Words:
         return self._resized(found, "float", 16, lanes)
 
     def _in_512_bits(self, name: str, dtype: str, a: str, b: str) -> str:
-        """An instruction that exists for whole registers: fewer lanes are a part of one."""
+        """An instruction that exists for whole registers: fewer lanes are a part of one, more lanes fill several."""
         element, lanes = LLVM_TYPE[dtype], 512 // BITS[dtype]
-        assert self.lanes <= lanes
+        if self.lanes > lanes:
+            return self._by_halves(name, dtype, a, b)
         type = vector_type(element, lanes)
         x, y = (f"{type} {self._resized(ref, element, self.lanes, lanes)}" for ref in (a, b))
         # The magnitude that is less, with the sign of the first.
@@ -176,17 +177,34 @@ class Words:
         found = self.put(f"call {type} @llvm.x86.avx512.mask.{name}.{suffix}.512({x}, {y}{choice}, {rest})")
         return self._resized(found, element, lanes, self.lanes)
 
+    def _by_halves(self, name: str, dtype: str, a: str, b: str) -> str:
+        whole, element = self.lanes, LLVM_TYPE[dtype]
+        self.lanes = whole // 2
+        halves = []
+        for start in (0, self.lanes):
+            x, y = (self._picked((ref, "poison"), element, whole, range(start, start + self.lanes)) for ref in (a, b))
+            halves.append(self._in_512_bits(name, dtype, x, y))
+        found = self._picked((halves[0], halves[1]), element, self.lanes, range(whole))
+        self.lanes = whole
+        return found
+
+    def _picked(self, pair: tuple[str, str], element: str, lanes: int, places: Iterable[int]) -> str:
+        """Some lanes of two vectors."""
+        type, chosen = vector_type(element, lanes), [f"i32 {k}" for k in places]
+        return self.put(
+            f"shufflevector {type} {pair[0]}, {type} {pair[1]}, <{len(chosen)} x i32> <{', '.join(chosen)}>"
+        )
+
     def _resized(self, ref: str, element: str, lanes: int, wanted: int) -> str:
         """The first lanes of a vector, or a vector of which they are the first."""
         if lanes == wanted:
             return ref
         if lanes == 1:
             return self.put(f"insertelement {vector_type(element, wanted)} poison, {element} {ref}, i64 0")
-        type = vector_type(element, lanes)
         if wanted == 1:
-            return self.put(f"extractelement {type} {ref}, i64 0")
-        places = ", ".join(f"i32 {k}" if k < lanes else "i32 poison" for k in range(wanted))
-        return self.put(f"shufflevector {type} {ref}, {type} poison, <{wanted} x i32> <{places}>")
+            return self.put(f"extractelement {vector_type(element, lanes)} {ref}, i64 0")
+        # Lanes of the second vector have no value.
+        return self._picked((ref, "poison"), element, lanes, [min(k, lanes) for k in range(wanted)])
 
     def _integer(self, op: str, dtype: str, refs: list[str]) -> str:
         type = self.type(dtype)
