@@ -319,6 +319,10 @@ class Emitter(AccessWriter):
         if x.op == "const":
             self.remember(x, constant_text(x.payload, x.dtype), 1, 0)
             return
+        if x.op == "cast" and x.dtype == "int32" and x.args[0].op == "index":
+            value = self.size_in_32_bits(x.args[0].payload)
+            self.remember(x, value.ref, value.lanes, value.depth)
+            return
         values = [self.lookup(a) for a in x.args]
         if self.is_zeroed(x):
             self.remember(x, values[1].ref, values[1].lanes, values[1].depth)

@@ -138,6 +138,21 @@ class IndexWriter(Writer):
             total = self._integer("add", total, Value(str(constant), 1), depth)
         return self.remember(key, total.ref, total.lanes, depth)
 
+    def size_in_32_bits(self, size: Size) -> Value:
+        """The low 32 bits of an index: of neighbours they are those of the first lane, counted on."""
+        if self.stride(size)[0] != "contiguous":
+            value = self.size(size)
+            types = [vector_type(element, value.lanes) for element in ("i64", "i32")]
+            return Value(
+                self.emit(f"trunc {types[0]} {value.ref} to {types[1]}", value.depth), value.lanes, value.depth
+            )
+        first, lanes = self.size(size, base=True), self.lanes
+        low = self.emit(f"trunc i64 {first.ref} to i32", first.depth)
+        every = self.splat(low, "i32", lanes, first.depth)
+        counted = vector_text("i32", list(range(lanes)))
+        found = self.emit(f"add {vector_type('i32', lanes)} {every}, {counted}", first.depth)
+        return Value(found, lanes, first.depth)
+
     def _term(self, monomial: tuple[Any, ...], coefficient: int, base: bool, depth: int) -> Value:
         term = self._atom(monomial[0], base)
         for atom in monomial[1:]:

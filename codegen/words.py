@@ -256,8 +256,11 @@ class Words:
             return self.put(f"{'fpext' if result == 'float64' else 'fptrunc'} {before} {ref} to {after}")
         if source in FLOATS:
             return self.put(f"fptosi {before} {self._inside(source, result, ref)} to {after}")
+        if result in FLOATS and source == "bool":
+            one, zero = self.const(1, result), self.const(0, result)
+            return self.put(f"select {before} {ref}, {after} {one}, {after} {zero}")
         if result in FLOATS:
-            return self.put(f"{'uitofp' if source == 'bool' else 'sitofp'} {before} {ref} to {after}")
+            return self.put(f"sitofp {before} {ref} to {after}")
         if BITS[result] < BITS[source]:
             return self.put(f"trunc {before} {ref} to {after}")
         return self.put(f"{'zext' if source == 'bool' else 'sext'} {before} {ref} to {after}")

@@ -170,8 +170,13 @@ class OneHot(Op):
         return (None,)
 
     def element(self, i: IndexTuple, labels: Operand, *, size: Size, dtype: str) -> Scalar:  # type: ignore[override]
-        column = i[-1] if isinstance(i[-1], Scalar) else s.index(i[-1])
-        return s.cast(s.eq(labels[i[:-1]], column), dtype)
+        label, column = labels[i[:-1]], i[-1]
+        if isinstance(column, Scalar) or dtype == "bool" or not isinstance(size, int) or size >= 2**31:
+            # A sum that reads its one term knows this form.
+            return s.cast(s.eq(label, column if isinstance(column, Scalar) else s.index(column)), dtype)
+        # Twice as many numbers of 32 bits fit a vector; what is outside stays outside.
+        label = s.cast(s.minimum(s.maximum(label, -1), size), "int32")
+        return s.cast(s.eq(label, s.index(column, "int32")), dtype)
 
 
 _check_index, _gather = register(CheckIndex()), register(Gather())

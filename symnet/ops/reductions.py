@@ -85,10 +85,13 @@ class Reduction(Op):
         return (g * winners / sum(winners, axis, True),)
 
     def element(self, i: IndexTuple, x: Operand, *, axis: Axis, keepdims: bool) -> Scalar:  # type: ignore[override]
-        axes = normalize_axes(axis, len(x.shape))
+        every = normalize_axes(axis, len(x.shape))
+        # Along an axis of one element nothing is counted, unless all are such.
+        axes = tuple(k for k in every if x.shape[k] != 1) or every
         names = {k: s.counter(place) for place, k in enumerate(axes)}
-        kept = iter([k for place, k in enumerate(i) if not (keepdims and place in axes)])
-        index = tuple(Dim.named(names[k]) if k in names else next(kept) for k in range(len(x.shape)))
+        kept = iter([k for place, k in enumerate(i) if not (keepdims and place in every)])
+        places = {k: Dim.named(names[k]) if k in names else 0 for k in every}
+        index = tuple(places[k] if k in places else next(kept) for k in range(len(x.shape)))
         if not axes:
             return x[index]
         body = x[index]
