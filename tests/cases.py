@@ -8,6 +8,7 @@ import numpy as np
 
 import symnet as sn
 from symnet.op import OPS, apply
+from symnet.ops.smooth_activations import gelu_step
 
 from .case import ALL, FLOATS, INTS, NUMBERS, Case
 from .cases_matrices import LINALG, ORDER
@@ -70,6 +71,7 @@ ELEMENTWISE = [
     # Below -1 the formula loses what 1 + erf(x) loses.
     _unary("gelu", ulp=12, domain=(-1.0, 3.0)),
     _unary("gelu", ulp=4000, label="gelu-left"),
+    Case("gelu_step", gelu_step, ((7, 9),), ulp=24),
     Case("gelu_tanh", lambda x: sn.gelu(x, "tanh"), ((7, 9),), ulp=24),
     Case("heaviside", sn.heaviside, ((7, 9), (9,)), gradient=False),
     Case("heaviside", sn.heaviside, ((40,),), NUMBERS, gradient=False, label="heaviside-half"),

@@ -58,29 +58,44 @@ _gelu = elementwise(
 )
 
 
-def _gelu_tanh_numpy(x: np.ndarray) -> Any:
-    return x * sigmoid_numpy(2 * _SLOPE * (x + _CUBIC * x * x * x))
+def _gelu_step_numpy(x: np.ndarray) -> Any:
+    return sigmoid_numpy(2 * _SLOPE * (x + _CUBIC * x * x * x))
 
 
-def _gelu_tanh_element(x: Scalar) -> Scalar:
+def _gelu_step_element(x: Scalar) -> Scalar:
     # (1 + tanh(u)) / 2 is sigmoid(2 u), without the cancellation.
-    return _times_sigmoid(x, (x + _CUBIC * (x * x * x)) * (2 * _SLOPE))
+    e = s.exp(s.minimum(x * (2 * _SLOPE + (2 * _SLOPE * _CUBIC) * (x * x)), 40.0))
+    return e / (1 + e)
+
+
+def _gelu_step_grad(g: Any, y: Any, x: Any) -> tuple[Any]:
+    # Beyond 30 the step is 0 or 1 exactly; limited, no square overflows.
+    near = limited(x, -30.0, 30.0)
+    return (g * (y * (1 - y) * (1 + 3 * _CUBIC * near * near) * (2 * _SLOPE)),)
+
+
+gelu_step = elementwise(
+    "gelu_step",
+    "What `gelu_tanh` multiplies by; an op of its own, so that value and gradient share it",
+    is_costly=True,
+    operands=float_operands,
+    numpy=_gelu_step_numpy,
+    element=_gelu_step_element,
+    grad=_gelu_step_grad,
+)
 
 
 def _gelu_tanh_grad(g: Any, y: Any, x: Any) -> tuple[Any]:
-    # Beyond 30 the step is 0 or 1 exactly; limited, no square overflows.
-    near = limited(x, -30.0, 30.0)
-    square = near * near
-    step = sigmoid(near * (1 + _CUBIC * square) * (2 * _SLOPE))
-    slope = near * (1 + 3 * _CUBIC * square) * (2 * _SLOPE)
+    near, step = limited(x, -30.0, 30.0), gelu_step(x)
+    slope = near * (1 + 3 * _CUBIC * near * near) * (2 * _SLOPE)
     return (g * (step + slope * step * (1 - step)),)
 
 
 _gelu_tanh = elementwise(
     "gelu_tanh",
     operands=float_operands,
-    numpy=_gelu_tanh_numpy,
-    element=_gelu_tanh_element,
+    numpy=lambda x: x * _gelu_step_numpy(x),
+    element=lambda x: x * _gelu_step_element(x),
     grad=_gelu_tanh_grad,
 )
 
