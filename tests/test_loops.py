@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 
 from symnet import scalar as s
-from symnet.codegen.loops import Buffer, Carry, Kernel, Loop, Output, Store, check
+from symnet.codegen.loops import Buffer, Carry, Fetch, Kernel, Loop, Output, Store, check
 from symnet.codegen.lower import lower
 from symnet.codegen.targets import PORTABLE
 from symnet.dims import Dim
@@ -73,6 +73,10 @@ def store_elsewhere(kernel: Kernel) -> None:
     kernel.body.append(Store("nowhere", 0, s.const(1.0, "float32")))
 
 
+def fetch_elsewhere(kernel: Kernel) -> None:
+    kernel.body.append(Fetch("nowhere", 0))
+
+
 def load_elsewhere(kernel: Kernel) -> None:
     kernel.body.append(Store("a", 0, s.load("nowhere", (0,), "float32")))
 
@@ -116,6 +120,7 @@ def dim_that_is_no_argument(kernel: Kernel) -> None:
 
 FAULTS = [
     store_elsewhere,
+    fetch_elsewhere,
     load_elsewhere,
     unbound_index,
     unbound_index_in_a_load,
