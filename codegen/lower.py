@@ -214,7 +214,7 @@ class _Lowering(Strips, Sweeps):
         inner = self.row_axis or fold_axis
         outer = [(n, extent) for n, extent in self.domain if n != inner]
         if not outer:
-            return self._sweeps((inner, size), [{}], [])
+            return self._sweeps((inner, size), [{}], 1, [])
         *around, (name, extent) = outer
         count = rows_in_step(extent, size, [o.value for o in self.outputs])
 
@@ -223,15 +223,19 @@ class _Lowering(Strips, Sweeps):
             for n_rows, loop in self.pieces(name, count, {name: extent}):
                 spots = _moved([at], name, n_rows, loop)
                 following = [{**spot, name: minimum(spot[name] + n_rows, extent - 1)} for spot in spots]
-                statements += inside_loop(loop, self._sweeps((inner, size), spots, self._read(inner, name, following)))
+                fetches = self._read(inner, name, following)
+                statements += inside_loop(loop, self._sweeps((inner, size), spots, count, fetches))
             return statements
 
         return self.around(around, {}, blocks)
 
     def _sweeps(
-        self, axis: tuple[str, Size], spots: Sequence[dict[str, Size]], fetches: Sequence[Fetch]
+        self, axis: tuple[str, Size], spots: Sequence[dict[str, Size]], count: int, fetches: Sequence[Fetch]
     ) -> list[Statement]:
-        """All sweeps along rows in step; the second one fetches the rows that come next."""
+        """All sweeps along rows in step; the second one fetches the rows that come next.
+
+        Rows that are left over are summed as those in blocks of `count` are: no bit depends on a row's place.
+        """
         inner, size = axis
         values = postorder([o.value for o in self.outputs])
         lanes = self.target.lanes(max([s.BITS[x.dtype] for x in values if x.dtype in FLOATS] or [32]))
@@ -244,7 +248,7 @@ class _Lowering(Strips, Sweeps):
             stores += kept.get(level, [])
             if folds or stores:
                 bodies = [*(f.args[0] for f in folds), *(o.value for o in stores)]
-                schedule = for_sweep(inner, size, lanes, bodies, len(rows))
+                schedule = for_sweep(inner, size, lanes, bodies, count)
                 statements += self.sweep(axis, folds, rows, schedule, stores, fetches if level == 2 else [])
         ends = [o for o in outputs if inner not in names(o.address)]
         return statements + [x for at, known in rows for x in self.stores(at, known, ends)]

@@ -41,6 +41,15 @@ def test_any_number_of_rows(rows: int, columns: int, target: str) -> None:
             np.testing.assert_allclose(found, exact, rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("known", [7, "n"])
+def test_no_bit_depends_on_the_place_of_a_row(known: int | str) -> None:
+    x = np.repeat(floats(1, 300), 7, axis=0)
+    v = sn.Variable("x", (known, 300), "float32")
+    ones = sn.Constant(np.ones(300, np.float32))
+    for rows in sn.compile([sn.softmax(v), sn.layer_norm(v, ones, 0 * ones), sn.logsumexp(v, axis=1)])(x):
+        np.testing.assert_array_equal(rows, np.broadcast_to(rows[0], rows.shape))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_loss_and_its_gradient_with_rows_left_over(target: str) -> None:
     z, y = floats(7, 37), np.array([0, 36, 5, 5, 17, 31, 32])
