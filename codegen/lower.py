@@ -254,13 +254,16 @@ class _Lowering(Strips, Sweeps):
         return statements + [x for at, known in rows for x in self.stores(at, known, ends)]
 
     def _read(self, inner: str, row: str, spots: Sequence[dict[str, Size]]) -> list[Fetch]:
-        """Fetches of what differs from row to row and is read along the rows at these places."""
+        """Fetches of what differs from row to row and is read along the rows at these places.
+
+        Not where data decide which row is read: to look them up for the next row would take longer.
+        """
         along = {f.payload.axes[-1][0]: Dim.named(inner) for f in self.folds}
         found: dict[tuple[str, Size], Fetch] = {}
         for x in postorder([o.value for o in self.outputs]):
             if x.op == "load" and not x.args and s.BITS[x.dtype] >= 32:
                 buffer, address = x.payload[0], substitute(x.payload[1][0], along)
-                if stride(address, inner) == 1 and stride(address, row) != 0:
+                if stride(address, inner) == 1 and stride(address, row) != 0 and not any(scalars_in(address)):
                     for spot in spots:
                         place = substitute(address, spot)
                         found[buffer, place] = Fetch(buffer, place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -172,7 +171,7 @@ def copy_task(rng: np.random.Generator, batch: int, symbols: int, length: int, w
 
 @pytest.mark.parametrize("kind", [sn.nn.GRU, sn.nn.LSTM])
 def test_a_copy_task_is_learnt(kind: Any) -> None:
-    start, rng = perf_counter(), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     symbols, length, wait = 5, 3, 4
     net, head = kind(symbols, 48, rng=0), sn.nn.Linear(48, symbols, rng=1)
     x = sn.Variable("x", ("steps", "batch", symbols), "float32")
@@ -188,7 +187,6 @@ def test_a_copy_task_is_learnt(kind: Any) -> None:
     accuracy = float((answer(given) == wanted).mean())
     assert accuracy > 0.99, f"{accuracy:.3f}; a guess is right in a quarter"
     assert step.n_compiles == 1
-    assert perf_counter() - start < 5.0
 
 
 X = sn.Variable("x", (STEPS, BATCH, IN), "float32")

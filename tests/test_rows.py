@@ -70,6 +70,14 @@ def test_the_next_rows_are_fetched_and_none_beyond_the_last(tmp_path: Path) -> N
     assert all("min(" in line for line in fetches)
 
 
+@pytest.mark.parametrize("rows", [2, "n"])
+def test_rows_that_data_choose_are_normalised(rows: Any) -> None:
+    table, tokens = floats(20, 32), np.array([[3, 0, 19], [7, 7, 1]])
+    embedding, places = sn.Parameter(table, name="embedding"), sn.Variable("tokens", (rows, "places"), "int64")
+    f = sn.compile(sn.layer_norm(embedding[places]))
+    np.testing.assert_allclose(f(tokens), layer_norm(table[tokens]), rtol=2e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["int64", "float32", "float64", "bool"])
 @pytest.mark.parametrize("size", [5, "n"])
 def test_labels_of_more_than_32_bits_count_nothing(size: Any, dtype: str) -> None:
