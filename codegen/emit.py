@@ -61,9 +61,14 @@ class Emitter(AccessWriter):
         self.variables: dict[str, Value] = {}
 
     @cached_property
+    def costly_words(self) -> int:
+        """How many core words the transcendental words of the fullest loop body come to."""
+        return _most_words(self.kernel.body, self.target)
+
+    @property
     def calls_functions(self) -> bool:
         """Whether some loop body has too many transcendental words to have them in place."""
-        return _most_words(self.kernel.body, self.target) > INLINED
+        return self.costly_words > INLINED
 
     def function(self, name: str) -> str:
         pointers = ", ".join(f"ptr noalias {p}" for p in self.pointers.values())
@@ -119,7 +124,7 @@ class Emitter(AccessWriter):
         for kind, group in groupby(statements, type):
             alike = list(group)
             if kind is Store:
-                self.in_step([x.value for x in alike if _has_transcendental(x.value)])  # type: ignore[union-attr]
+                self.in_step([x.value for x in alike if isinstance(x, Store)])
             self._statements(alike)
 
     def _statements(self, statements: Sequence[Statement]) -> None:
@@ -159,7 +164,7 @@ class Emitter(AccessWriter):
         if loop.masked:
             scope.mask = self._mask(index, stop.ref, loop.lanes, made)
         self.body(loop.body)
-        self.in_step([c.next for c in loop.carries if c.next is not None and _has_transcendental(c.next)])
+        self.in_step([c.next for c in loop.carries if c.next is not None])
         nexts = [
             self.widen(self.value(c.next), c.first.dtype, w)  # type: ignore[arg-type]
             for c, w in zip(loop.carries, widths, strict=True)
@@ -236,9 +241,10 @@ class Emitter(AccessWriter):
         return self.lookup(root)
 
     def in_step(self, roots: Sequence[Scalar]) -> None:
-        """Compute a few scalars, a part of each in turn: while one waits for its last result the others go on."""
-        for first in range(0, len(roots), IN_STEP):
-            at_work = [self._parts(root) for root in roots[first : first + IN_STEP]]
+        """Compute costly scalars a few at a time: while one waits for its last result the others go on."""
+        costly = [root for root in roots if self.costly_words and _has_transcendental(root)]
+        for first in range(0, len(costly), IN_STEP):
+            at_work = [self._parts(root) for root in costly[first : first + IN_STEP]]
             while at_work:
                 at_work = [parts for parts in at_work if next(parts, None)]
 
