@@ -124,8 +124,23 @@ class Emitter(AccessWriter):
         for kind, group in groupby(statements, type):
             alike = list(group)
             if kind is Store:
-                self.in_step([x.value for x in alike if isinstance(x, Store)])
+                stores = [x for x in alike if isinstance(x, Store)]
+                self._load_old(stores)
+                self.in_step([x.value for x in stores])
             self._statements(alike)
+
+    def _load_old(self, stores: Sequence[Store]) -> None:
+        """Load what one store reads and another one, perhaps before it, writes over: new values are made of old ones.
+
+        A store that reads what it writes itself is left alone: one that adds at an index needs what was added before.
+        """
+        targets = {x.buffer for x in stores}
+        if len(targets) == 1:
+            return
+        for store in stores:
+            for x in postorder([store.value]):
+                if x.op == "load" and x.payload[0] in targets - {store.buffer}:
+                    self.value(x)
 
     def _statements(self, statements: Sequence[Statement]) -> None:
         for statement in statements:

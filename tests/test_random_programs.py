@@ -288,6 +288,7 @@ def test_gradients_are_slopes(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("target", ["host", "avx2", "portable"])
+@example([("element", 0, 0), ("sorted", 1, 2)], [0, 1, 0], 3)  # a kernel that writes over what it reads later
 @given(MIXED, PICKS, LENGTHS)
 def test_updates_read_old_values(target: str, steps: Any, picks: list[int], n: int) -> None:
     old = [np.random.default_rng(n + k).normal(size=n) for k in range(2)]

@@ -136,3 +136,16 @@ def test_stored_in_place(name: str) -> None:
     f(np.ones((9, 9)))
     assert "# copy" not in f._latest.loops()  # type: ignore[union-attr]
     assert f.memory.arena <= 8 * 9 * 9 * (name == "of a product") * 2
+
+
+@pytest.mark.parametrize("target", ["host", "avx2", "portable"])
+@pytest.mark.parametrize("n", [1, 3, 16, 100])
+def test_what_reads_old_and_new_values_in_one_kernel(n: int, target: str) -> None:
+    p, q = sn.Parameter(np.full(n, 0.5), name="p"), sn.Parameter(np.full(n, 0.25), name="q")
+    new_p, new_q = q * 4, p + p[-1]
+    f = sn.compile((q + new_q) * 1.0, updates={p: new_p, q: new_q}, target=target)
+    for _ in range(2):
+        old_p, old_q = p.value, q.value
+        np.testing.assert_array_equal(f(), old_q + (old_p + old_p[-1]))
+        np.testing.assert_array_equal(p.value, old_q * 4)
+        np.testing.assert_array_equal(q.value, old_p + old_p[-1])
