@@ -145,7 +145,7 @@ def test_what_reads_old_and_new_values_in_one_kernel(n: int, target: str) -> Non
     new_p, new_q = q * 4, p + p[-1]
     f = sn.compile((q + new_q) * 1.0, updates={p: new_p, q: new_q}, target=target)
     for _ in range(2):
-        old_p, old_q = p.value, q.value
+        old_p, old_q = p.value.copy(), q.value.copy()
         np.testing.assert_array_equal(f(), old_q + (old_p + old_p[-1]))
         np.testing.assert_array_equal(p.value, old_q * 4)
         np.testing.assert_array_equal(q.value, old_p + old_p[-1])
