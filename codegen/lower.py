@@ -49,7 +49,8 @@ def lower(
     ones = {n: 0 for n, size in domain if size == 1}
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
     lowering = _Lowering(domain, outputs, target, row_axis)
-    body = lowering.body()
+    # Where nothing is stored no loops are chosen: along an axis of no elements addresses do not tell where they go.
+    body = [] if any(size == 0 for _, size in domain) else lowering.body()
     kernel = _kernel(domain, outputs, [*_used_buffers(outputs, buffers), *lowering.scratch.values()], body)
     kernel.work = _work(domain, outputs, row_axis)
     kernel.scratch = frozenset(b.name for b in lowering.scratch.values())

@@ -136,3 +136,9 @@ def test_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYMNET_NUM_THREADS", "many")
     with pytest.raises(sn.ArgumentError, match="SYMNET_NUM_THREADS is 'many'"):
         sn.compile(sn.Variable("x") * 2)
+
+
+def test_arrays_without_elements_turned_by_two_threads() -> None:
+    x = sn.Variable("x", (0, 7), "float64")
+    f = sn.compile([x.T + 1, np.cumsum(x, axis=1)], threads=2)
+    assert [result.shape for result in f(np.ones((0, 7)))] == [(7, 0), (0, 7)]
