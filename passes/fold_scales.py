@@ -64,14 +64,20 @@ def _folded(graph: Graph, node: Node, layer: Node, numbers: np.ndarray, is_left:
     if change is None or (node.op.name == "add" and core.op.name == "matmul" and bias is None):
         return None  # A product has its bias in an addition behind it.
     scale, shift = change
+    on_weight = _on_weight(core, scale)
     with np.errstate(all="ignore"):
-        weight = (weight * _on_weight(core, scale)).astype(node.dtype)
+        scaled = (weight * on_weight).astype(node.dtype)
         row = (shift if bias is None else bias * scale + shift).astype(node.dtype)
-    if not np.isfinite(weight).all() or not np.isfinite(row).all():
+    if not np.isfinite(scaled).all() or not np.isfinite(row).all() or _loses_digits(weight, on_weight, scaled):
         return None
     graph.fired["into-layer"] += 1
     with graph.writing(*map(graph.origin, (layer, core, core.inputs[1])), node.graph.origin(node)):
-        return _layer(graph, core, weight, row if bias is not None or shift.any() else None)
+        return _layer(graph, core, scaled, row if bias is not None or shift.any() else None)
+
+
+def _loses_digits(weight: np.ndarray, scale: np.ndarray, scaled: np.ndarray) -> bool:
+    """Whether a scaled weight is too small for its dtype to hold with all digits."""
+    return bool(((weight != 0) & (scale != 0) & (np.abs(scaled) < np.finfo(scaled.dtype).tiny)).any())
 
 
 def _parts(layer: Node) -> tuple[Node, np.ndarray, np.ndarray | None] | None:

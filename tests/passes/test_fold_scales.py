@@ -158,6 +158,14 @@ def test_numbers_that_leave_the_dtype_stay_outside(number: float) -> None:
     assert not fold_scales_into_layers(graph).fired
 
 
+@pytest.mark.parametrize(("dtype", "size", "scale"), [("float32", 1.2e-6, 1e-38), ("float64", 1e-200, 1e-200)])
+def test_weights_too_small_for_all_their_digits_stay_outside(dtype: str, size: float, scale: float) -> None:
+    graph, (x,) = new_graph(x=(dtype, (N, 2)))
+    weight = graph.constant(np.full((2, 2), size), dtype)
+    graph.outputs = [op("matmul", x, weight) * graph.constant(scale, dtype)]
+    assert not fold_scales_into_layers(graph).fired
+
+
 def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the groups the weights of a transposed convolution would get the scales of other channels."""
 
