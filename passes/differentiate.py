@@ -11,6 +11,7 @@ from symnet.dtype import FLOATS
 from symnet.errors import GradientError
 from symnet.graph import INPUT, Graph, Node
 from symnet.op import OPS, Composite, Op
+from symnet.ops.arithmetic import cast
 from symnet.ops.movement import broadcast_to, sum_to
 from symnet.ops.scan import siblings
 from symnet.origin import Origin
@@ -174,7 +175,13 @@ def _accumulate(graph: Graph, gradients: dict[Node, Node], path: set[Node], orig
         with graph.writing(graph.origin(node), *([origin] if origin else [])):
             for operand, contribution in zip(node.inputs, _contributions(graph, node, g), strict=True):
                 if contribution is not None and operand in path:
-                    _add(gradients, operand, sum_to(contribution, operand.shape))
+                    _add(gradients, operand, _as(operand, contribution))
+
+
+def _as(operand: Node, contribution: Node) -> Node:
+    """What a rule gives to an operand, with the operand's shape and dtype: loops keep it in memory of that type."""
+    summed: Node = sum_to(contribution, operand.shape)
+    return summed if summed.dtype == operand.dtype else cast(summed, operand.dtype)
 
 
 def _contributions(graph: Graph, node: Node, g: Node) -> Sequence[Node | None]:

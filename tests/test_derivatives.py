@@ -209,6 +209,33 @@ def test_float32_stays_float32(mode: str) -> None:
         assert compile(made, mode=mode)(POINT.astype("f")).dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: x.max(), lambda x: x.min(), lambda x: sn.maximum(x, 0.0).sum(), lambda x: sn.minimum(x, x * 2).sum(),
+        lambda x: sn.clip(x, -1, 1).sum(),
+    ],
+)  # fmt: skip
+def test_choices_of_float32_have_float32_gradients(build: Callable[[Any], Any], mode: str) -> None:
+    x = v(3, dtype="float32")
+    slope = grad(build(x), x)
+    for made in (slope, grad((slope * x).sum(), x)):
+        assert made.dtype == np.float32
+        assert compile(made, inputs=[x], mode=mode)(POINT.astype("f")).dtype == np.float32
+
+
+def test_a_loop_carries_float32_gradients_of_choices(mode: str) -> None:
+    """They once were float64 numbers in memory for float32."""
+    x = v(4, 3, dtype="float32")
+    last, tops = sn.scan(lambda h, each: (h * 0.5 + each, (h + each).max()), np.zeros(3, np.float32), x)
+    slope = compile(grad((last**2).sum() + (tops**2).sum(), x), mode=mode)
+    wide = Variable("wide", (4, 3), "float64")
+    last, tops = sn.scan(lambda h, each: (h * 0.5 + each, (h + each).max()), np.zeros(3), wide)
+    expected = compile(grad((last**2).sum() + (tops**2).sum(), wide))
+    point = np.random.default_rng(0).normal(size=(4, 3))
+    np.testing.assert_allclose(slope(point.astype("f")), expected(point), rtol=1e-5, atol=1e-5)
+
+
 def test_forward_and_backward_agree_for_expressions_on_the_way(mode: str) -> None:
     x = v(3)
     h = np.sin(x) * 2.0

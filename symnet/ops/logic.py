@@ -81,8 +81,8 @@ def _shared(wins: Rule) -> Rule:
     """The gradient of maximum and minimum: all to the one that wins, half to each where they tie."""
 
     def grad(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-        half = where(equal(a, b), 0.5, 0.0)
-        return g * where(wins(a, b), 1.0, half), g * where(wins(b, a), 1.0, half)
+        half = where(equal(a, b), g * 0.5, 0.0)
+        return where(wins(a, b), g, half), where(wins(b, a), g, half)
 
     return grad
 

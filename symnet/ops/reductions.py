@@ -24,7 +24,7 @@ from ..dtype import (
 from ..errors import ShapeError
 from ..op import Composite, IndexTuple, Op, Operand, apply, deferred, register
 from ..scalar import Scalar
-from .arithmetic import divide, multiply
+from .arithmetic import cast, divide, multiply
 from .logic import equal, where
 from .movement import broadcast_to, expand_dims, reshape
 from .real_functions import exp, log, sqrt
@@ -81,7 +81,7 @@ class Reduction(Op):
         if self.fold in ("and", "or"):
             return (None,)
         # Ties share equally.
-        winners = where(equal(x, restore(y, x, axis, keepdims)), 1.0, 0.0)
+        winners = cast(equal(x, restore(y, x, axis, keepdims)), x.dtype)
         return (g * winners / sum(winners, axis, True),)
 
     def element(self, i: IndexTuple, x: Operand, *, axis: Axis, keepdims: bool) -> Scalar:  # type: ignore[override]
