@@ -50,8 +50,10 @@ def lower(
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
     lowering = _Lowering(domain, outputs, target, row_axis)
     # Where nothing is stored no loops are chosen: along an axis of no elements addresses do not tell where they go.
-    body = [] if any(size == 0 for _, size in domain) else lowering.body()
+    is_idle = any(size == 0 for name, size in domain if name != row_axis)
+    body = [] if is_idle else lowering.body()
     kernel = _kernel(domain, outputs, [*_used_buffers(outputs, buffers), *lowering.scratch.values()], body)
+    kernel.nonempty = [size for name, size in domain if name != row_axis or _all_lie_along(outputs, name)]
     kernel.work = _work(domain, outputs, row_axis)
     kernel.scratch = frozenset(b.name for b in lowering.scratch.values())
     kernel.is_split = target.threads > 1 and all(isinstance(x, Loop) and not x.carries for x in body)
@@ -84,6 +86,11 @@ def lower_scatter(domain: Axes, added: Output, buffers: dict[str, Buffer], targe
     kernel = _kernel(domain, [output], _used_buffers([output], buffers), body)
     kernel.work = _work(domain, [output], None)
     return kernel
+
+
+def _all_lie_along(outputs: Sequence[Output], index: str) -> bool:
+    """Whether no output is a fold over an index, which has a value where there is nothing to fold."""
+    return all(index in names(o.address) for o in outputs)
 
 
 def _kernel(domain: Axes, outputs: Sequence[Output], used: list[Buffer], body: list[Statement]) -> Kernel:

@@ -107,3 +107,15 @@ def test_lanes_change_no_bit(function: Any) -> None:
     # With float64 beside it, half as many lanes.
     half = sn.compile(function(sn.Variable("x", x.shape, "float32")).astype("float64") * sn.Constant(np.float64(1)))(x)
     np.testing.assert_array_equal(wide, half)
+
+
+@pytest.mark.parametrize("columns", ["columns", 0])
+def test_sums_over_rows_without_elements(columns: Any) -> None:
+    """They share a kernel with what lies along the rows, of which there is nothing to store."""
+    x = sn.Variable("x", (3, columns), "float32")
+    f = sn.compile([x * 2, (x * 2).sum(axis=1), (x * x).mean(axis=1)])
+    if columns != 0:
+        f(floats(3, 4))
+    with np.errstate(invalid="ignore"):
+        doubled, total, mean = f(floats(3, 0))
+    assert doubled.shape == (3, 0) and total.tolist() == [0, 0, 0] and np.isnan(mean).all()
