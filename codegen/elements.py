@@ -61,7 +61,8 @@ class Formals:
     def of(self, buffer: Buffer) -> Buffer:
         """The formal buffer that stands for an actual one."""
         if buffer.name not in self.formal:
-            formal = Buffer(f"b{len(self.formal)}", buffer.dtype, buffer.shape, "argument")
+            space = "constant" if buffer.space == "constant" else "argument"
+            formal = Buffer(f"b{len(self.formal)}", buffer.dtype, buffer.shape, space)
             self.formal[buffer.name] = formal
             self.actual[formal.name] = buffer
         return self.formal[buffer.name]

@@ -21,7 +21,8 @@ from .elements import Flattened, Formals, Group, Reader, address, behind_views, 
 from .in_place import reads, reads_in_step, sources
 from .loops import Buffer, Kernel, Output
 from .lower import lower, lower_scatter
-from .plan import LoopStep, Plan, Scope, Step, Window
+from .packing import Packing
+from .plan import Constant, LoopStep, Plan, Scope, Step, Window, buffers_of
 from .targets import Target
 
 
@@ -50,6 +51,8 @@ class _Planner:
         self.copied = {n for root in roots if root not in self.group_of for n in sources(root, self.group_of)}
         self.stored: dict[Node, Buffer] = {}
         self.late_copies: list[tuple[Buffer, Node | Buffer]] = []
+        # Matrices laid out anew, by their buffers: from which constant's buffer, and how.
+        self.packed: dict[str, tuple[str, Packing]] = {}
         self.in_place: dict[Node, Node] = {}
         # Those of loops and of the graph around them are shared.
         self.kernels: dict[Any, Kernel] = {} if kernels is None else kernels
@@ -62,6 +65,8 @@ class _Planner:
             self._lower_group(self.groups[index])
         for buffer, value in self.late_copies:
             self._copy(buffer, value)
+        if not self.scope:
+            self._keep_constants()
         return self.plan
 
     # -- who reads what ------------------------------------------------------------------------
@@ -121,7 +126,7 @@ class _Planner:
             if node.op is PARAMETER:
                 self.plan.parameters[self._buffer(node, "parameter").name] = node
             elif node.op is CONSTANT and node.shape != ():
-                self.plan.constants[self._buffer(node, "constant").name] = node
+                self.plan.constants[self._buffer(node, "constant").name] = Constant(node)
 
     def _buffer(self, node: Node, space: str) -> Buffer:
         return self._add(Buffer(f"{self.prefix}n{node.index}", node.dtype, node.shape, space), node)
@@ -222,9 +227,11 @@ class _Planner:
             result = results.get(body.n_carries + k)
             stack = self._memory_of(result, f"{name}y{k}", y.dtype, (length, *y.shape))
             outputs.append(window(f"o{k}", stack, y))
-        inner = _Planner(body.graph, group.inside, self.target, Scope(name, inputs, outputs), self.kernels).plan_all()
+        planner = _Planner(body.graph, group.inside, self.target, Scope(name, inputs, outputs), self.kernels)
+        inner = planner.plan_all()
         self.plan.buffers.update(inner.buffers)
         self.plan.constants.update(inner.constants)
+        self.packed.update(planner.packed)
         own = {b.name for b in inner.buffers.values() if b.space == "arena"}
         step = LoopStep(name, length, node.attrs["is_reversed"], inner.steps, windows, own)
         self.plan.steps.append(step)
@@ -263,6 +270,9 @@ class _Planner:
     ) -> None:
         actual: list[Buffer] = []
         for buffer in kernel.buffers:
+            if buffer.name in kernel.packed:
+                actual.append(self._packed(buffer, formals.actual[kernel.packed[buffer.name][0]], kernel))
+                continue
             if buffer.name not in formals.actual:
                 # Scratch memory that the lowering asked for, for this step alone.
                 name = f"{self.prefix}{buffer.name}.{len(self.plan.steps)}"
@@ -270,6 +280,24 @@ class _Planner:
                 formals.actual[buffer.name] = self._add(Buffer(name, buffer.dtype, shape, "arena"))
             actual.append(formals.actual[buffer.name])
         self.plan.steps.append(Step(kernel, actual, origin, check, flag))
+
+    def _packed(self, buffer: Buffer, constant: Buffer, kernel: Kernel) -> Buffer:
+        """The memory of a constant laid out as a kernel reads it; kernels that read it alike share that."""
+        _, packing = kernel.packed[buffer.name]
+        for name, found in self.packed.items():
+            if found == (constant.name, packing):
+                return self.plan.buffers[name]
+        name = f"{self.prefix}{constant.name}.packed{len(self.packed)}"
+        self.packed[name] = constant.name, packing
+        return self._add(Buffer(name, buffer.dtype, buffer.shape, "constant"))
+
+    def _keep_constants(self) -> None:
+        """Those constants that steps read, in the layouts they read."""
+        constants = self.plan.constants
+        for name, (source, packing) in self.packed.items():
+            constants[name] = Constant(constants[source].node, packing)
+        read = {name for step in self.plan.steps for name in buffers_of(step)}
+        self.plan.constants = {name: constant for name, constant in constants.items() if name in read}
 
     def _check(self, node: Node) -> None:
         """Two kernels: the value that readers get; and do all its elements pass.

@@ -21,12 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symnet import scalar as s
 from symnet.dims import Size, names, substitute
 from symnet.errors import GraphError
 from symnet.scalar import Scalar
+
+if TYPE_CHECKING:
+    from .packing import Packing
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Buffer:
     dtype : str
     shape : tuple of sizes
     space : str
-        "input", "parameter", "result", "constant" or "arena"; "argument" in a kernel, which may stand for any.
+        "input", "parameter", "result", "constant" or "arena"; in a kernel "constant" or "argument", which may
+        stand for any.
     """
 
     name: str
@@ -148,6 +152,8 @@ class Kernel:
         About how many scalar operations it makes.
     scratch : set of str
         Buffers that each thread needs for itself.
+    packed : dict of str to (str, Packing)
+        Of the buffers those that hold constant matrices laid out anew: from which constant, and how.
     is_split : bool
         Whether threads may share it: each takes a part of the iterations of every outermost loop, in which
         nothing is carried.
@@ -159,6 +165,7 @@ class Kernel:
     body: list[Statement]
     work: Size = 0
     scratch: frozenset[str] = frozenset()
+    packed: Mapping[str, tuple[str, Packing]] = field(default_factory=dict)
     is_split: bool = False
 
     def __str__(self) -> str:

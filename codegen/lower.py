@@ -7,7 +7,7 @@ are computed in levels, each level in one sweep; then the stores that need them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from symnet import scalar as s
 from symnet.dims import Dim, Size, minimum, names, product, substitute
@@ -15,6 +15,7 @@ from symnet.scalar import FLOATS, Scalar, scalars_in
 
 from .folds import folds_in
 from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace
+from .packing import packed_ahead
 from .reuse import kept_values
 from .schedule import Axes, Schedule, choose, for_sweep, rows_in_step, stride
 from .strips import Strips
@@ -48,14 +49,18 @@ def lower(
     domain = [(n, size) for n, size in domain if size != 1]
     ones = {n: 0 for n, size in domain if size == 1}
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
-    lowering = _Lowering(domain, outputs, target, row_axis)
+    constants = {b.name for b in buffers.values() if b.space == "constant"}
+    lowering = _Lowering(domain, outputs, target, row_axis, constants)
     # Where nothing is stored no loops are chosen: along an axis of no elements addresses do not tell where they go.
     is_idle = any(size == 0 for name, size in domain if name != row_axis)
     body = [] if is_idle else lowering.body()
-    kernel = _kernel(domain, outputs, [*_used_buffers(outputs, buffers), *lowering.scratch.values()], body)
+    used = _used_buffers(outputs, buffers, set(lowering.packed))
+    own = [*lowering.scratch.values(), *lowering.packed.values()]
+    kernel = _kernel(domain, outputs, [*used, *own], body)
     kernel.nonempty = [size for name, size in domain if name != row_axis or _all_lie_along(outputs, name)]
     kernel.work = _work(domain, outputs, row_axis)
     kernel.scratch = frozenset(b.name for b in lowering.scratch.values())
+    kernel.packed = {b.name: (x.payload[0], lowering.packings[x]) for x, b in lowering.packed.items()}
     kernel.is_split = target.threads > 1 and all(isinstance(x, Loop) and not x.carries for x in body)
     return kernel
 
@@ -119,8 +124,9 @@ def _words(values: Sequence[Scalar]) -> int:
     )
 
 
-def _used_buffers(outputs: Sequence[Output], buffers: dict[str, Buffer]) -> list[Buffer]:
-    loads = [x.payload[0] for x in postorder([o.value for o in outputs]) if x.op == "load"]
+def _used_buffers(outputs: Sequence[Output], buffers: dict[str, Buffer], but: Collection[Scalar] = ()) -> list[Buffer]:
+    """The buffers that are stored to, and those of all loads but some."""
+    loads = [x.payload[0] for x in postorder([o.value for o in outputs], but) if x.op == "load"]
     loads += [x.payload[0] for o in outputs for x in postorder(list(scalars_in(o.address))) if x.op == "load"]
     return list(
         {b.name: b for b in [*(buffers[n] for n in dict.fromkeys(loads)), *(o.buffer for o in outputs)]}.values()
@@ -142,9 +148,16 @@ def _sizes_in(outputs: Sequence[Output]) -> list[Size]:
 class _Lowering(Strips, Sweeps):
     """Chooses a schedule and has the loops written; the ways to write them are the classes it stands on."""
 
-    def __init__(self, domain: Axes, outputs: Sequence[Output], target: Target, row_axis: str | None) -> None:
+    def __init__(
+        self,
+        domain: Axes,
+        outputs: Sequence[Output],
+        target: Target,
+        row_axis: str | None,
+        constants: Collection[str],
+    ) -> None:
         super().__init__(outputs, folds_in([o.value for o in outputs]))
-        self.domain, self.target = domain, target
+        self.domain, self.target, self.constants = domain, target, constants
         self.row_axis = row_axis if row_axis in dict(domain) else None
         self.level: dict[Scalar, int] = {}
         for fold in self.folds:
@@ -155,6 +168,7 @@ class _Lowering(Strips, Sweeps):
             return self._rows()
         values = [o.value for o in self.outputs]
         schedule = choose(self.domain, values, [o.address for o in self.outputs], self.folds, self.target)
+        schedule = packed_ahead(schedule, self.domain, self.folds, self.constants)
         if schedule.horizontal:
             around = [(n, size) for n, size in self.domain if n not in (schedule.row, schedule.column)]
             return self.around(around, {}, lambda at: self._horizontal(schedule, at))

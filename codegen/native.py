@@ -12,7 +12,6 @@ from symnet.claims import Claim, exclusively
 from symnet.dims import evaluate, product
 from symnet.dtype import Type
 from symnet.errors import CompileError, OutOfMemory, SymnetError
-from symnet.expr import aligned_copy
 from symnet.graph import Graph
 from symnet.reference import interpret
 from symnet.report import BufferRecord, MemoryReport
@@ -85,7 +84,7 @@ class NativeProgram:
         )
         names = [str(n.attrs["name"]) for n in plan.parameters.values()]
         memory = [self._parameters[name].storage for name in names]
-        memory += [aligned_copy(n.attrs["value"].array) for n in plan.constants.values()]
+        memory += [constant.in_memory() for constant in plan.constants.values()]
         memory += [team_of(self.target.threads).memory] if self.target.threads > 1 else []
         updated = {str(p.attrs["name"]) for p, _ in self.graph.updates}
         return Binding(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from symnet.dims import Size
+from symnet.expr import aligned_copy
 from symnet.graph import Node
 from symnet.origin import Origin
 
 from .loops import Buffer, Kernel
+from .packing import Packing
 
 
 @dataclass
@@ -105,6 +109,19 @@ def every_step(steps: Sequence[Step | LoopStep]) -> Iterator[Step]:
             yield step
 
 
+@dataclass(frozen=True)
+class Constant:
+    """Numbers that steps read, as they are or laid out anew."""
+
+    node: Node
+    packing: Packing | None = None
+
+    def in_memory(self) -> np.ndarray:
+        """The numbers as steps read them, aligned."""
+        array: np.ndarray = self.node.attrs["value"].array
+        return aligned_copy(array) if self.packing is None else self.packing.of(array)
+
+
 @dataclass
 class Plan:
     """Everything that memory planning and emission need.
@@ -116,15 +133,17 @@ class Plan:
     buffers : dict of str to Buffer
     inputs, results : list of str
         Buffer names, in the order of the entry's table.
-    parameters, constants : dict of str to Node
-        By buffer name, in that order.
+    parameters : dict of str to Node
+        By buffer name.
+    constants : dict of str to Constant
+        Those that steps read, by buffer name.
     """
 
     steps: list[Step | LoopStep] = field(default_factory=list)
     buffers: dict[str, Buffer] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
     parameters: dict[str, Node] = field(default_factory=dict)
-    constants: dict[str, Node] = field(default_factory=dict)
+    constants: dict[str, Constant] = field(default_factory=dict)
     results: list[str] = field(default_factory=list)
 
 
@@ -132,14 +151,14 @@ def stores_early(plan: Plan) -> bool:
     """Whether results are stored before the last check on data: a call that fails then leaves them half done."""
     checked = [k for k, step in enumerate(plan.steps) if any(s.check is not None for s in every_step([step]))]
     before = plan.steps[: checked[-1] + 1] if checked else []
-    return not set(plan.results).isdisjoint(name for step in before for name in _buffers(step))
+    return not set(plan.results).isdisjoint(name for step in before for name in buffers_of(step))
 
 
-def _buffers(step: Step | LoopStep) -> Iterator[str]:
+def buffers_of(step: Step | LoopStep) -> Iterator[str]:
     """The buffers that a step works on; of a loop those that its windows lie in, too."""
     if isinstance(step, LoopStep):
         yield from (window.base for window in step.windows.values())
         for inner in step.steps:
-            yield from _buffers(inner)
+            yield from buffers_of(inner)
     else:
         yield from (buffer.name for buffer in step.buffers)

@@ -5,7 +5,7 @@ Goto & van de Geijn, Anatomy of high-performance matrix multiplication, 2008.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace as replaced
 from typing import NamedTuple
 
@@ -14,9 +14,10 @@ from symnet.dims import Dim, Size, substitute
 from symnet.scalar import Scalar
 
 from .folds import folds_in
-from .loops import Loop, Output, Statement, Store, Turn, replace
+from .loops import Buffer, Loop, Output, Statement, Store, Turn, replace
+from .packing import Packing, packing_of
 from .pairs import Pairs
-from .schedule import Schedule, first_load, moves, packable
+from .schedule import Axes, Schedule, first_load, moves, packable
 from .tiles import inside_loop, spots_of
 
 
@@ -29,7 +30,24 @@ class Strip(NamedTuple):
 
 
 class Strips(Pairs):
-    """Writes strips."""
+    """Writes strips.
+
+    Attributes
+    ----------
+    domain : sequence of (name, size)
+    constants : collection of str
+        The names of the buffers that are constant.
+    packed : dict of Scalar to Buffer
+        Memory for what is packed when the program is compiled, by its load; `packings` tells how it lies there.
+    """
+
+    domain: Axes
+    constants: Collection[str]
+
+    def __init__(self, outputs: Sequence[Output], folds: Sequence[Scalar]) -> None:
+        super().__init__(outputs, folds)
+        self.packed: dict[Scalar, Buffer] = {}
+        self.packings: dict[Scalar, Packing] = {}
 
     def strips(self, schedule: Schedule, sizes: dict[str, Size], at: dict[str, Size]) -> list[Statement]:
         """Strips of columns, each passed by all rows; packed first where that pays."""
@@ -63,9 +81,13 @@ class Strips(Pairs):
         statements: list[Statement] = []
         for fold, load in packable(folds_in([o.value for o in outputs]), schedule):
             ((axis, size),) = fold.payload.axes
+            place = Dim.named(axis) * strip.width + Dim.named(vector) - strip.start
+            if packing := packing_of(load, fold, self.domain, schedule, self.constants):
+                # Those before this strip have as many rows.
+                copies[load] = s.load(self._ahead(load, packing), (place + strip.start * size,), load.dtype)
+                continue
             # Whole squares are turned: their last rows may lie beyond the end.
             scratch = self.scratch_for(load, (size + lanes - 1) // lanes * lanes, lanes * schedule.vectors)
-            place = Dim.named(axis) * strip.width + Dim.named(vector) - strip.start
             copies[load] = s.load(scratch, (place,), load.dtype)
             along = Loop(self.name(axis), 0, size, 1)
             here = {**at, axis: Dim.named(along.index)}
@@ -81,6 +103,13 @@ class Strips(Pairs):
             statements.append(own)
         values = replace([o.value for o in outputs], {}, copies)
         return [replaced(o, value=v) for o, v in zip(outputs, values, strict=True)], statements
+
+    def _ahead(self, load: Scalar, packing: Packing) -> str:
+        """The buffer that holds a constant's strips."""
+        if load not in self.packed:
+            self.packings[load] = packing
+            self.packed[load] = Buffer(f"packed{next(self.fresh)}", load.dtype, (packing.size,), "constant")
+        return self.packed[load].name
 
 
 def _turned(
