@@ -61,7 +61,7 @@ class Formals:
     def of(self, buffer: Buffer) -> Buffer:
         """The formal buffer that stands for an actual one."""
         if buffer.name not in self.formal:
-            space = "constant" if buffer.space == "constant" else "argument"
+            space = buffer.space if buffer.space in ("constant", "kept") else "argument"
             formal = Buffer(f"b{len(self.formal)}", buffer.dtype, buffer.shape, space)
             self.formal[buffer.name] = formal
             self.actual[formal.name] = buffer

@@ -25,6 +25,9 @@ from .packing import Packing
 from .plan import Constant, LoopStep, Plan, Scope, Step, Window, buffers_of
 from .targets import Target
 
+# Parameters whose copies would come to more bytes are read as they are.
+COPIED_BYTES = 64 << 20
+
 
 def plan_kernels(graph: Graph, groups: Sequence[Group], target: Target) -> Plan:
     """Kernels, buffers and order for a graph whose groups are formed."""
@@ -51,7 +54,7 @@ class _Planner:
         self.copied = {n for root in roots if root not in self.group_of for n in sources(root, self.group_of)}
         self.stored: dict[Node, Buffer] = {}
         self.late_copies: list[tuple[Buffer, Node | Buffer]] = []
-        # Matrices laid out anew, by their buffers: from which constant's buffer, and how.
+        # Matrices laid out anew, by their buffers: from which buffer, and how.
         self.packed: dict[str, tuple[str, Packing]] = {}
         self.in_place: dict[Node, Node] = {}
         # Those of loops and of the graph around them are shared.
@@ -122,9 +125,12 @@ class _Planner:
             self.stored.update(self.scope.inputs)
         else:
             self.plan.inputs += [self._buffer(node, "input").name for node in self.graph.inputs]
+        updated, copied = {p for p, _ in self.graph.updates}, 0
         for node in self.live:
             if node.op is PARAMETER:
-                self.plan.parameters[self._buffer(node, "parameter").name] = node
+                copied += 0 if node in updated else product(node.shape) * s.BITS[node.dtype] // 8  # type: ignore[operator]
+                space = "parameter" if node in updated or copied > COPIED_BYTES else "kept"
+                self.plan.parameters[self._buffer(node, space).name] = node
             elif node.op is CONSTANT and node.shape != ():
                 self.plan.constants[self._buffer(node, "constant").name] = Constant(node)
 
@@ -281,21 +287,24 @@ class _Planner:
             actual.append(formals.actual[buffer.name])
         self.plan.steps.append(Step(kernel, actual, origin, check, flag))
 
-    def _packed(self, buffer: Buffer, constant: Buffer, kernel: Kernel) -> Buffer:
-        """The memory of a constant laid out as a kernel reads it; kernels that read it alike share that."""
+    def _packed(self, buffer: Buffer, source: Buffer, kernel: Kernel) -> Buffer:
+        """The memory of a matrix laid out as a kernel reads it; kernels that read it alike share that."""
         _, packing = kernel.packed[buffer.name]
         for name, found in self.packed.items():
-            if found == (constant.name, packing):
+            if found == (source.name, packing):
                 return self.plan.buffers[name]
-        name = f"{self.prefix}{constant.name}.packed{len(self.packed)}"
-        self.packed[name] = constant.name, packing
-        return self._add(Buffer(name, buffer.dtype, buffer.shape, "constant"))
+        name = f"{self.prefix}{source.name}.packed{len(self.packed)}"
+        self.packed[name] = source.name, packing
+        return self._add(Buffer(name, buffer.dtype, buffer.shape, "packed"))
 
     def _keep_constants(self) -> None:
-        """Those constants that steps read, in the layouts they read."""
+        """Those constants that steps read, in the layouts they read, and the copies of parameters."""
         constants = self.plan.constants
         for name, (source, packing) in self.packed.items():
-            constants[name] = Constant(constants[source].node, packing)
+            if source in constants:
+                constants[name] = Constant(constants[source].node, packing)
+            else:
+                self.plan.packed[name] = source, packing
         read = {name for step in self.plan.steps for name in buffers_of(step)}
         self.plan.constants = {name: constant for name, constant in constants.items() if name in read}
 

@@ -42,8 +42,8 @@ class Buffer:
     dtype : str
     shape : tuple of sizes
     space : str
-        "input", "parameter", "result", "constant" or "arena"; in a kernel "constant" or "argument", which may
-        stand for any.
+        "input", "parameter" (one that is updated), "kept" (one that is not), "result", "constant", "packed" or
+        "arena"; in a kernel "constant", "kept" or "argument", which may stand for any.
     """
 
     name: str

@@ -7,7 +7,7 @@ are computed in levels, each level in one sweep; then the stores that need them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from symnet import scalar as s
 from symnet.dims import Dim, Size, minimum, names, product, substitute
@@ -49,8 +49,7 @@ def lower(
     domain = [(n, size) for n, size in domain if size != 1]
     ones = {n: 0 for n, size in domain if size == 1}
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
-    constants = {b.name for b in buffers.values() if b.space == "constant"}
-    lowering = _Lowering(domain, outputs, target, row_axis, constants)
+    lowering = _Lowering(domain, outputs, target, row_axis, {b.name: b.space for b in buffers.values()})
     # Where nothing is stored no loops are chosen: along an axis of no elements addresses do not tell where they go.
     is_idle = any(size == 0 for name, size in domain if name != row_axis)
     body = [] if is_idle else lowering.body()
@@ -154,10 +153,10 @@ class _Lowering(Strips, Sweeps):
         outputs: Sequence[Output],
         target: Target,
         row_axis: str | None,
-        constants: Collection[str],
+        spaces: Mapping[str, str],
     ) -> None:
         super().__init__(outputs, folds_in([o.value for o in outputs]))
-        self.domain, self.target, self.constants = domain, target, constants
+        self.domain, self.target, self.spaces = domain, target, spaces
         self.row_axis = row_axis if row_axis in dict(domain) else None
         self.level: dict[Scalar, int] = {}
         for fold in self.folds:
@@ -168,7 +167,7 @@ class _Lowering(Strips, Sweeps):
             return self._rows()
         values = [o.value for o in self.outputs]
         schedule = choose(self.domain, values, [o.address for o in self.outputs], self.folds, self.target)
-        schedule = packed_ahead(schedule, self.domain, self.folds, self.constants)
+        schedule = packed_ahead(schedule, self.domain, self.folds, self.spaces)
         if schedule.horizontal:
             around = [(n, size) for n, size in self.domain if n not in (schedule.row, schedule.column)]
             return self.around(around, {}, lambda at: self._horizontal(schedule, at))

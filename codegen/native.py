@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +14,7 @@ from symnet.claims import Claim, exclusively
 from symnet.dims import evaluate, product
 from symnet.dtype import Type
 from symnet.errors import CompileError, OutOfMemory, SymnetError
+from symnet.expr import aligned_copy
 from symnet.graph import Graph
 from symnet.reference import interpret
 from symnet.report import BufferRecord, MemoryReport
@@ -20,10 +23,12 @@ from .call import Binding, InputSpec, ResultSpec, run
 from .elements import Group
 from .jit import Loaded, compile_object, target_machine
 from .memory import lifetimes, lower_bound
-from .plan import every_step, stores_early
+from .packing import Packing
+from .plan import Plan, every_step, stores_early
 from .program import Assembly
 from .targets import Target
 from .team import team_of
+from .versions import Copy, table_of
 
 
 class Memory(Protocol):
@@ -85,8 +90,12 @@ class NativeProgram:
         names = [str(n.attrs["name"]) for n in plan.parameters.values()]
         memory = [self._parameters[name].storage for name in names]
         memory += [constant.in_memory() for constant in plan.constants.values()]
-        memory += [team_of(self.target.threads).memory] if self.target.threads > 1 else []
+        copies = [self._copy(plan, source, packing) for source, packing in plan.packed.values()]
+        memory += [copy.memory for copy in copies]
         updated = {str(p.attrs["name"]) for p, _ in self.graph.updates}
+        if self.assembly.has_versions:
+            memory.append(table_of([self._parameters[name].claim for name in sorted(updated)], copies))
+        memory += [team_of(self.target.threads).memory] if self.target.threads > 1 else []
         return Binding(
             loaded.addresses["plan"],
             loaded.addresses["entry"],
@@ -103,6 +112,12 @@ class NativeProgram:
             claims=tuple(self._parameters[name].claim for name in names),
             cost_at=self.assembly.frame.cost_at,
         )
+
+    def _copy(self, plan: Plan, source: str, packing: Packing) -> Copy:
+        """Memory for a copy of a parameter."""
+        parameter = self._parameters[str(plan.parameters[source].attrs["name"])]
+        empty = aligned_copy(np.zeros(packing.size, parameter.storage.dtype))
+        return Copy(parameter.storage, parameter.claim, empty, packing)
 
     def run(
         self,
@@ -133,20 +148,23 @@ class NativeProgram:
     @property
     def memory(self) -> MemoryReport:
         """The memory of the program, for the sizes of its last call."""
-        sizes = self.binding.last_sizes()
-        parameters = self.binding.parameters[: len(self.assembly.plan.parameters)]
-        constants = self.binding.parameters[len(parameters) : len(parameters) + len(self.assembly.plan.constants)]
-        fixed = sum(m.nbytes for m in parameters), sum(m.nbytes for m in constants)
+        sizes, plan, held = self.binding.last_sizes(), self.assembly.plan, iter(self.binding.parameters)
+
+        def bytes_of(buffers: Collection[str]) -> int:
+            return sum(array.nbytes for array in islice(held, len(buffers)))
+
+        fixed = MemoryReport(
+            parameters=bytes_of(plan.parameters), constants=bytes_of(plan.constants), copies=bytes_of(plan.packed)
+        )
         if sizes is None:
-            return MemoryReport(0, 0, *fixed)
-        records = tuple(sorted(self._buffers(sizes), key=lambda r: r.bytes, reverse=True))
-        return MemoryReport(
-            self.binding.arena_bytes,
-            lower_bound(lifetimes(self.assembly.plan), sizes),
-            *fixed,
-            self._result_bytes(sizes),
-            len(list(every_step(self.assembly.plan.steps))),
-            records,
+            return fixed
+        return replace(
+            fixed,
+            arena=self.binding.arena_bytes,
+            lower_bound=lower_bound(lifetimes(plan), sizes),
+            results=self._result_bytes(sizes),
+            steps=len(list(every_step(plan.steps))),
+            buffers=tuple(sorted(self._buffers(sizes), key=lambda r: r.bytes, reverse=True)),
         )
 
     def _buffers(self, sizes: Mapping[str, int]) -> Iterator[BufferRecord]:

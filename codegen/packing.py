@@ -1,8 +1,12 @@
-"""Constant matrices as the tiles of products read them: strips of columns side by side, made at compile time."""
+"""Weights as the tiles of products read them: strips of columns side by side, made before the kernels run.
+
+Those of a constant are made when the program is compiled; those of a Parameter that the program does not update,
+when it is called for the first time and whenever the Parameter was written in between; see :mod:`.versions`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,20 +69,20 @@ class Packing:
         return packed
 
 
-def packed_ahead(schedule: Schedule, domain: Axes, folds: Sequence[Scalar], constants: Collection[str]) -> Schedule:
-    """The schedule with strips, where all that would be copied to them is constant: they cost nothing then."""
+def packed_ahead(schedule: Schedule, domain: Axes, folds: Sequence[Scalar], spaces: Mapping[str, str]) -> Schedule:
+    """The schedule with strips, where all that would be copied to them is packed before: they cost nothing then."""
     if schedule.row is None or schedule.paired:
         return schedule
     loads = packable(folds, schedule)
-    if loads and all(packing_of(load, fold, domain, schedule, constants) for fold, load in loads):
+    if loads and all(packing_of(load, fold, domain, schedule, spaces) for fold, load in loads):
         return replace(schedule, columns_first=True, packed=True)
     return schedule
 
 
 def packing_of(
-    load: Scalar, fold: Scalar, domain: Axes, schedule: Schedule, constants: Collection[str]
+    load: Scalar, fold: Scalar, domain: Axes, schedule: Schedule, spaces: Mapping[str, str]
 ) -> Packing | None:
-    """The packing of what a product's tiles load; None unless it is a constant matrix of known size.
+    """The packing of what a product's tiles load; None unless it is a matrix of known size that stays as it is.
 
     Parameters
     ----------
@@ -86,21 +90,20 @@ def packing_of(
         As :func:`symnet.codegen.schedule.packable` gives them.
     domain : sequence of (name, size)
     schedule : Schedule
-    constants : collection of str
-        The names of the buffers that are constant.
+    spaces : dict of str to str
+        Where the buffers are.
     """
     ((axis, rows),) = fold.payload.axes
     columns = dict(domain)[str(schedule.vector)]
-    if (
-        load.op != "load"
-        or load.payload[0] not in constants
-        or not (isinstance(rows, int) and isinstance(columns, int))
-    ):
+    if load.op != "load" or not (isinstance(rows, int) and isinstance(columns, int)):
         return None
-    (address,) = load.payload[1]
+    space, (address,) = spaces.get(load.payload[0]), load.payload[1]
     down, across = stride(address, axis), stride(address, str(schedule.vector))
     start = substitute(address, {axis: 0, str(schedule.vector): 0})
     if down is None or across is None or not isinstance(start, int):
+        return None
+    # Parameters are packed by a function that copies rows.
+    if space != "constant" and not (space == "kept" and across == 1):
         return None
     width = schedule.lanes * schedule.vectors
     return Packing(start, down, across, rows, columns, width, schedule.lanes)

@@ -137,6 +137,8 @@ class Plan:
         By buffer name.
     constants : dict of str to Constant
         Those that steps read, by buffer name.
+    packed : dict of str to (str, Packing)
+        The copies that are kept of parameters, by buffer name: of which, and how they are laid out.
     """
 
     steps: list[Step | LoopStep] = field(default_factory=list)
@@ -144,6 +146,7 @@ class Plan:
     inputs: list[str] = field(default_factory=list)
     parameters: dict[str, Node] = field(default_factory=dict)
     constants: dict[str, Constant] = field(default_factory=dict)
+    packed: dict[str, tuple[str, Packing]] = field(default_factory=dict)
     results: list[str] = field(default_factory=list)
 
 

@@ -25,7 +25,8 @@ PART = 64
 # Scalar operations, for each lane of a float32 vector, that make sharing a kernel worth its while: some 5
 # microseconds, where to begin and to end a job take one.
 SHARED_WORK = 60_000
-# Among the buffers: the memory of the team that shares kernels.
+# Among the buffers: what is known of the versions of Parameters, and the memory of the team that shares kernels.
+VERSIONS = "versions"
 TEAM = "team"
 ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }'
 # What every function of the entry is given; the parts of arrays that loops are at come behind.
@@ -53,13 +54,19 @@ class Assembly:
         self.frame = Frame(graph, self.arena, target, max_bytes, self.plan.steps)
         self.dims = self.frame.dims
         self.checks: list[Node] = []
-        leaves = [*self.plan.parameters, *self.plan.constants, *([TEAM] if target.threads > 1 else [])]
+        leaves = [*self.plan.parameters, *self.plan.constants, *self.plan.packed]
+        leaves += [VERSIONS] * self.has_versions + [TEAM] * (target.threads > 1)
         self.table = {name: k for k, name in enumerate([*self.plan.inputs, *leaves, *self.plan.results])}
         self.functions: dict[str, str] = {}
         self.emitted: dict[int, str] = {}
         # By kernel: the function that the team calls for a part of it.
         self.pieces: dict[str, str] = {}
         self.text = self._text()
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether calls count a version or ask for one."""
+        return bool(self.graph.updates or self.plan.packed)
 
     def _text(self) -> str:
         for step in every_step(self.plan.steps):
@@ -93,6 +100,9 @@ class Assembly:
             texts += self._part(call, part, windows)
         linkage = "" if name == "entry" else "internal "
         body = _Function(f"define {linkage}i32 @{name}({_parameters(windows)}) #0 {{", "start:")
+        if name == "entry" and self.has_versions:
+            table = self._pointer(VERSIONS, {}, body.lines)
+            body.lines += [f"  %begin = load ptr, {table}", f"  call void %begin({table})"]
         for call in calls:
             body.call(call, [GIVEN, *(f"ptr %{w}" for w in windows)])
         return [*texts, body.text()]

@@ -5,7 +5,7 @@ Goto & van de Geijn, Anatomy of high-performance matrix multiplication, 2008.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as replaced
 from typing import NamedTuple
 
@@ -35,14 +35,14 @@ class Strips(Pairs):
     Attributes
     ----------
     domain : sequence of (name, size)
-    constants : collection of str
-        The names of the buffers that are constant.
+    spaces : dict of str to str
+        Where the buffers are that loads name.
     packed : dict of Scalar to Buffer
-        Memory for what is packed when the program is compiled, by its load; `packings` tells how it lies there.
+        Memory for what is packed before the kernel runs, by its load; `packings` tells how it lies there.
     """
 
     domain: Axes
-    constants: Collection[str]
+    spaces: Mapping[str, str]
 
     def __init__(self, outputs: Sequence[Output], folds: Sequence[Scalar]) -> None:
         super().__init__(outputs, folds)
@@ -82,7 +82,7 @@ class Strips(Pairs):
         for fold, load in packable(folds_in([o.value for o in outputs]), schedule):
             ((axis, size),) = fold.payload.axes
             place = Dim.named(axis) * strip.width + Dim.named(vector) - strip.start
-            if packing := packing_of(load, fold, self.domain, schedule, self.constants):
+            if packing := packing_of(load, fold, self.domain, schedule, self.spaces):
                 # Those before this strip have as many rows.
                 copies[load] = s.load(self._ahead(load, packing), (place + strip.start * size,), load.dtype)
                 continue
@@ -105,10 +105,10 @@ class Strips(Pairs):
         return [replaced(o, value=v) for o, v in zip(outputs, values, strict=True)], statements
 
     def _ahead(self, load: Scalar, packing: Packing) -> str:
-        """The buffer that holds a constant's strips."""
+        """The buffer that holds a matrix's strips."""
         if load not in self.packed:
             self.packings[load] = packing
-            self.packed[load] = Buffer(f"packed{next(self.fresh)}", load.dtype, (packing.size,), "constant")
+            self.packed[load] = Buffer(f"packed{next(self.fresh)}", load.dtype, (packing.size,), "packed")
         return self.packed[load].name
 
 

@@ -37,10 +37,11 @@ PAUSE = 5e-5
 
 class Claim(Structure):
     """Of a Parameter: how many calls read it without Python's lock, or -1 where one updates it; and whether new
-    ones may begin (not while `closed` is above 0).
+    ones may begin (not while `closed` is above 0). And how often its numbers were written: programs keep copies of
+    them in layouts of their own.
     """
 
-    _fields_ = [("holders", c_int64), ("closed", c_int64)]
+    _fields_ = [("holders", c_int64), ("closed", c_int64), ("version", c_int64)]
 
 
 class Gate(Structure):

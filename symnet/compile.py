@@ -268,7 +268,7 @@ class InterpretedProgram:
         results = [np.array(r, order="C", copy=True) for r in results]
         stored = [np.array(v, copy=True) for v in new]
         for (parameter, _), value in zip(self.graph.updates, stored, strict=True):
-            self.parameters[parameter.attrs["name"]].storage[...] = value
+            self.parameters[parameter.attrs["name"]].store(value)
         self.memory = replace(self.memory, results=sum(r.nbytes for r in results))
         if targets is None:
             return results

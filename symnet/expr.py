@@ -247,7 +247,8 @@ class Parameter(Expr):
     Attributes
     ----------
     storage : ndarray
-        The memory that programs read and write; `value` is the way to it that checks.
+        The memory that programs read and write; `value` is the way to it that checks. Writing to it directly would
+        not reach the programs that keep a copy.
     claim : Claim
         Which calls are at work on it without Python's lock.
     default_update : Expr or None
@@ -295,7 +296,12 @@ class Parameter(Expr):
         if not np.can_cast(array.dtype, self.storage.dtype, "same_kind"):
             raise DTypeError(f"{whose} is {self.storage.dtype}; a value of {array.dtype} does not cast safely")
         check_fits(array, self.storage.dtype.name, whose)
-        exclusively([self.claim], lambda: self.storage.__setitem__(..., array))
+        exclusively([self.claim], lambda: self.store(array))
+
+    def store(self, new: np.ndarray) -> None:
+        """Write the numbers, by one who has the claim. `storage` is written in no other way, but by native code."""
+        self.claim.version += 1
+        self.storage[...] = new
 
     def __str__(self) -> str:
         return f"Parameter {self.name!r}"

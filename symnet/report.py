@@ -93,7 +93,11 @@ class MemoryReport:
         Bytes of working memory, kept between calls.
     lower_bound : int
         Bytes of temporaries in use at the busiest step: no arena can be smaller.
-    parameters, constants, results : int
+    parameters, constants : int
+        Bytes.
+    copies : int
+        Bytes of copies that are kept of parameters, laid out for products.
+    results : int
         Bytes.
     steps : int
         Kernels run by a call.
@@ -105,6 +109,7 @@ class MemoryReport:
     lower_bound: int = 0
     parameters: int = 0
     constants: int = 0
+    copies: int = 0
     results: int = 0
     steps: int = 0
     buffers: tuple[BufferRecord, ...] = ()
@@ -114,6 +119,7 @@ class MemoryReport:
             f"arena       {self.arena:>12,} bytes; at the busiest step {self.lower_bound:,} are in use",
             f"parameters  {self.parameters:>12,}",
             f"constants   {self.constants:>12,}",
+            f"copies      {self.copies:>12,} of parameters, as products read them",
             f"results     {self.results:>12,}",
         ]
         for b in self.buffers[:10]:

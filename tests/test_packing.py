@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import symnet as sn
+from symnet.codegen import kernels
 from symnet.codegen.packing import Packing
 
 
@@ -87,3 +89,82 @@ def test_bits_do_not_depend_on_threads(threads: int) -> None:
     f, _ = compiled(lambda x, w: x @ w, ("batch", 300), weights, threads=threads)
     g, _ = compiled(lambda x, w: x @ w, ("batch", 300), weights)
     np.testing.assert_array_equal(f(x), g(x))
+
+
+def predictor(weights: np.ndarray, rows: int = 8) -> tuple[sn.Parameter, Any, np.ndarray]:
+    x, w = sn.Variable("x", ("batch", weights.shape[0]), str(weights.dtype)), sn.Parameter(weights, name="w")
+    given_x = np.random.default_rng(3).standard_normal((rows, weights.shape[0])).astype(weights.dtype)
+    return w, sn.compile(x @ w, [x]), given_x
+
+
+@pytest.mark.parametrize("size", [(40, 33), (300, 16), (7, 200)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_copies_follow_every_way_of_writing(size: tuple[int, int], dtype: str) -> None:
+    rng = np.random.default_rng(4)
+    w, f, x = predictor(rng.standard_normal(size).astype(dtype))
+    native = sn.compile(None, updates={w: w * 1.5})
+    interpreted = sn.compile(None, updates={w: w - 1}, mode="interpret")
+    tied = sn.compile((w * 2).sum(), updates={w: w + w})
+
+    def assign() -> None:
+        w.value = rng.standard_normal(size)
+
+    for write in [lambda: None, native, assign, interpreted, tied, native, native]:
+        write()
+        for _ in range(2):
+            np.testing.assert_allclose(f(x), x.astype("float64") @ w.value, rtol=1e-4, atol=1e-4)
+    assert f.memory.copies >= w.value.nbytes and f.memory.parameters == w.value.nbytes
+
+
+def test_a_step_that_is_refused_leaves_what_copies_hold() -> None:
+    w, f, x = predictor(np.ones((20, 20), "float32"))
+    before = f(x)
+    i = sn.Variable("i", (), "int64")
+    step = sn.compile(sn.take(w, i, axis=0), [i], updates={w: w * 2})
+    with pytest.raises(sn.SymnetError):
+        step(99)
+    np.testing.assert_array_equal(f(x), before)
+    step(3)
+    np.testing.assert_allclose(f(x), before * 2, rtol=1e-6)
+
+
+def test_a_program_that_updates_a_parameter_keeps_no_copy_of_it() -> None:
+    w = sn.Parameter(np.ones((64, 64), "float32"), name="w")
+    x = sn.Variable("x", (32, 64), "float32")
+    loss = ((x @ w) ** 2).sum()
+    step = sn.compile(loss, updates=sn.optim.SGD(lr=1e-6)(loss, [w]))
+    step(np.ones((32, 64), "float32"))
+    assert step.memory.copies == 0
+
+
+def test_large_parameters_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "COPIED_BYTES", 1000)
+    w, f, x = predictor(np.ones((20, 20), "float32"))
+    np.testing.assert_allclose(f(x), x @ w.value, rtol=1e-5)
+    assert f.memory.copies == 0
+
+
+def test_readers_on_other_threads_see_whole_copies() -> None:
+    """Of weights that are all alike, whichever version a call meets."""
+    w, f, _ = predictor(np.zeros((400, 400), "float32"))
+    x = np.zeros((200, 400), "float32")
+    x[:, ::7] = 1
+    step = sn.compile(None, updates={w: w + 1})
+    wrong, done = [], threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            found = f(x)
+            if found.min() != found.max():
+                wrong.append(found)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(200):
+        step()
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not wrong
+    assert f(x)[0, 0] == 200 * x[0].sum()
