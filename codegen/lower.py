@@ -17,7 +17,7 @@ from .folds import folds_in
 from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace
 from .packing import packed_ahead
 from .reuse import kept_values
-from .schedule import Axes, Schedule, choose, for_sweep, rows_in_step, stride
+from .schedule import Axes, Schedule, choose, first_load, for_sweep, rows_in_step, stride
 from .strips import Strips
 from .sweeps import Row, Sweeps
 from .targets import Target
@@ -53,13 +53,13 @@ def lower(
     # Where nothing is stored no loops are chosen: along an axis of no elements addresses do not tell where they go.
     is_idle = any(size == 0 for name, size in domain if name != row_axis)
     body = [] if is_idle else lowering.body()
-    used = _used_buffers(outputs, buffers, set(lowering.packed))
+    used = _used_buffers(outputs, buffers, {lowering.singles.get(x, x) for x in lowering.packed})
     own = [*lowering.scratch.values(), *lowering.packed.values()]
     kernel = _kernel(domain, outputs, [*used, *own], body)
     kernel.nonempty = [size for name, size in domain if name != row_axis or _all_lie_along(outputs, name)]
     kernel.work = _work(domain, outputs, row_axis)
     kernel.scratch = frozenset(b.name for b in lowering.scratch.values())
-    kernel.packed = {b.name: (x.payload[0], lowering.packings[x]) for x, b in lowering.packed.items()}
+    kernel.packed = {b.name: (first_load(x).payload[0], lowering.packings[x]) for x, b in lowering.packed.items()}
     kernel.is_split = target.threads > 1 and all(isinstance(x, Loop) and not x.carries for x in body)
     return kernel
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from symnet.dims import substitute
+from symnet.dims import Size, substitute
 from symnet.expr import aligned_copy
+from symnet.ops.rounding import BFLOAT16
 from symnet.scalar import Scalar
 
-from .schedule import Axes, Schedule, packable, stride
+from .schedule import Axes, Schedule, first_load, packable, stride
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Packing:
         The columns of a strip; the last ones may be fewer, whole vectors all the same.
     lanes : int
         Those of a vector.
+    is_paired : bool
+        Whether an element of the strips is a pair of neighbours in a column, rounded to bfloat16; beyond an odd
+        number of rows there is a 0.
     """
 
     start: int
@@ -41,11 +45,17 @@ class Packing:
     columns: int
     width: int
     lanes: int
+    is_paired: bool = False
+
+    @property
+    def depth(self) -> int:
+        """The rows of the strips."""
+        return (self.rows + 1) // 2 if self.is_paired else self.rows
 
     @property
     def size(self) -> int:
         """The elements of the strips; those beyond the last column are 0."""
-        return self.rows * -(-self.columns // self.lanes) * self.lanes
+        return self.depth * -(-self.columns // self.lanes) * self.lanes
 
     def strips(self) -> Iterator[tuple[int, int]]:
         """The first column and the width of each strip: whole ones, whole vectors, a vector that is not full."""
@@ -62,11 +72,19 @@ class Packing:
         flat = array.reshape(-1)
         steps = (self.down * array.itemsize, self.across * array.itemsize)
         matrix = as_strided(flat[self.start :], (self.rows, self.columns), steps, writeable=False)
-        packed = aligned_copy(np.zeros(self.size, array.dtype))
+        matrix = _paired(matrix) if self.is_paired else matrix
+        packed = aligned_copy(np.zeros(self.size, matrix.dtype))
         for first, width in self.strips():
-            part = matrix[:, first : first + width]
-            packed[first * self.rows : (first + width) * self.rows].reshape(self.rows, width)[:, : part.shape[1]] = part
+            part, strip = matrix[:, first : first + width], slice(first * self.depth, (first + width) * self.depth)
+            packed[strip].reshape(self.depth, width)[:, : part.shape[1]] = part
         return packed
+
+
+def _paired(matrix: np.ndarray) -> np.ndarray:
+    """Two rows in one: of each number the 16 bits of its bfloat16, the first row's below."""
+    bits = BFLOAT16.numpy(matrix).view(np.uint32) >> 16
+    bits = np.pad(bits, ((0, len(bits) % 2), (0, 0)))
+    return bits[::2] | bits[1::2] << 16
 
 
 def packed_ahead(schedule: Schedule, domain: Axes, folds: Sequence[Scalar], spaces: Mapping[str, str]) -> Schedule:
@@ -80,7 +98,7 @@ def packed_ahead(schedule: Schedule, domain: Axes, folds: Sequence[Scalar], spac
 
 
 def packing_of(
-    load: Scalar, fold: Scalar, domain: Axes, schedule: Schedule, spaces: Mapping[str, str]
+    load: Scalar, fold: Scalar, domain: Axes, schedule: Schedule, spaces: Mapping[str, str], length: Size | None = None
 ) -> Packing | None:
     """The packing of what a product's tiles load; None unless it is a matrix of known size that stays as it is.
 
@@ -92,18 +110,21 @@ def packing_of(
     schedule : Schedule
     spaces : dict of str to str
         Where the buffers are.
+    length : size, optional
+        Of a fold over pairs, how many numbers that are.
     """
-    ((axis, rows),) = fold.payload.axes
-    columns = dict(domain)[str(schedule.vector)]
-    if load.op != "load" or not (isinstance(rows, int) and isinstance(columns, int)):
+    ((axis, steps),) = fold.payload.axes
+    rows, columns = steps if length is None else length, dict(domain)[str(schedule.vector)]
+    if not (isinstance(rows, int) and isinstance(columns, int)):
         return None
-    space, (address,) = spaces.get(load.payload[0]), load.payload[1]
+    is_paired, (buffer, (address,)) = load.op == "pair", first_load(load).payload
     down, across = stride(address, axis), stride(address, str(schedule.vector))
     start = substitute(address, {axis: 0, str(schedule.vector): 0})
     if down is None or across is None or not isinstance(start, int):
         return None
     # Parameters are packed by a function that copies rows.
-    if space != "constant" and not (space == "kept" and across == 1):
+    space, is_copied = spaces.get(buffer), across == 1 and not is_paired
+    if space != "constant" and not (space == "kept" and is_copied):
         return None
     width = schedule.lanes * schedule.vectors
-    return Packing(start, down, across, rows, columns, width, schedule.lanes)
+    return Packing(start, down // (1 + is_paired), across, rows, columns, width, schedule.lanes, is_paired)

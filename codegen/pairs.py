@@ -23,6 +23,8 @@ class Pairs(Tiling):
         Memory for copies, by what is copied.
     lengths : dict of str to size
         How many numbers a sum over pairs has, by its index.
+    singles : dict of Scalar to Scalar
+        The loads of numbers that pairs are made of.
     """
 
     def __init__(self, outputs: Sequence[Output], folds: Sequence[Scalar]) -> None:
@@ -30,6 +32,7 @@ class Pairs(Tiling):
         self.outputs, self.folds = outputs, folds
         self.scratch: dict[Scalar, Buffer] = {}
         self.lengths: dict[str, Size] = {}
+        self.singles: dict[Scalar, Scalar] = {}
 
     def paired_rows(
         self, schedule: Schedule, sizes: dict[str, Size], at: dict[str, Size]
@@ -39,9 +42,9 @@ class Pairs(Tiling):
         ((axis, length),) = fold.payload.axes
         self.lengths[axis] = length
         half, row = (length + 1) // 2, str(schedule.row)
-        operands = [_pair_of(x.args[0], axis, length) for x in fold.args[0].args]
-        left = next(x for x in operands if moves(x, row) != 0)
-        (right,) = (x for x in operands if x is not left)
+        self.singles = {_pair_of(x.args[0], axis, length): x.args[0] for x in fold.args[0].args}
+        left = next(x for x in self.singles if moves(x, row) != 0)
+        (right,) = (x for x in self.singles if x is not left)
         # The pairs of a row side by side; of a transposed operand those of a column.
         outer, inner = (row, sizes[row]), (axis, half)
         if moves(left, row) == 1 and moves(left, axis) != 2:

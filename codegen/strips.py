@@ -82,7 +82,8 @@ class Strips(Pairs):
         for fold, load in packable(folds_in([o.value for o in outputs]), schedule):
             ((axis, size),) = fold.payload.axes
             place = Dim.named(axis) * strip.width + Dim.named(vector) - strip.start
-            if packing := packing_of(load, fold, self.domain, schedule, self.spaces):
+            length = self.lengths.get(axis)
+            if packing := packing_of(load, fold, self.domain, schedule, self.spaces, length):
                 # Those before this strip have as many rows.
                 copies[load] = s.load(self._ahead(load, packing), (place + strip.start * size,), load.dtype)
                 continue

@@ -25,7 +25,7 @@ def ways_of(workload: Workload, x: np.ndarray) -> dict[str, Way]:
     p = {name: sn.Parameter(value, name) for name, value in workload.parameters.items()}
     v = sn.Variable("x", x.shape, "float32")
     y = sn.relu(v @ p["w0"] + p["b0"]) @ p["w1"] + p["b1"]
-    single, half = sn.compile(y), sn.compile(y, precision="bf16")
+    single, half = sn.compile(y), sn.compile(y, precision="bf16", freeze=True)
     found: dict[str, Way] = {"symnet, float32": lambda: single(x), "symnet, bf16": lambda: half(x)}
     for name, dtype in (("torch, float32", torch.float32), ("torch, bf16", torch.bfloat16)):
         layers = [torch.nn.Linear(1024, 4096), torch.nn.ReLU(), torch.nn.Linear(4096, 1024)]

@@ -198,3 +198,18 @@ def test_batches_in_a_native_loop_have_the_precision_too() -> None:
 def test_another_precision_is_refused(precision: Any) -> None:
     with pytest.raises(sn.ArgumentError, match=r"precision is .*; expected one of None, float32, bf16"):
         sn.compile(variable("x", 3) + 1, precision=precision)
+
+
+@pytest.mark.parametrize("sizes", [(8, 33, 17), (16, 64, 64), ("batch", 7, 130)])
+@pytest.mark.parametrize("turned", ["", "turned"])
+def test_frozen_weights_are_rounded_at_compile_time(sizes: tuple[Any, int, int], turned: str) -> None:
+    rows, depth, columns = sizes
+    rng = np.random.default_rng(9)
+    x = sn.Variable("x", (rows, depth), "float32")
+    w = sn.Parameter(rng.standard_normal((columns, depth) if turned else (depth, columns)).astype("float32"))
+    y = x @ w.T if turned else x @ w
+    frozen, followed = (sn.compile(y, [x], precision="bf16", freeze=freeze) for freeze in (True, False))
+    given = rng.standard_normal((rows if isinstance(rows, int) else 20, depth)).astype("float32")
+    assert_near(frozen(given), followed(given))
+    if host().has_bf16:
+        assert frozen.memory.constants == (depth + 1) // 2 * -(-columns // 16) * 16 * 4
