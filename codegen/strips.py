@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as replaced
+from itertools import pairwise
 from typing import NamedTuple
 
 from symnet import scalar as s
@@ -17,8 +18,12 @@ from .folds import folds_in
 from .loops import Buffer, Loop, Output, Statement, Store, Turn, replace
 from .packing import Packing, packing_of
 from .pairs import Pairs
-from .schedule import Axes, Schedule, first_load, moves, packable
+from .schedule import PACKED_ROWS, Axes, Schedule, first_load, moves, packable
+from .targets import Target
 from .tiles import inside_loop, spots_of
+
+# The part of the L2 cache that a strip may take: one of so many.
+STRIP_SHARE = 2
 
 
 class Strip(NamedTuple):
@@ -43,6 +48,7 @@ class Strips(Pairs):
 
     domain: Axes
     spaces: Mapping[str, str]
+    target: Target
 
     def __init__(self, outputs: Sequence[Output], folds: Sequence[Scalar]) -> None:
         super().__init__(outputs, folds)
@@ -57,20 +63,49 @@ class Strips(Pairs):
             given, pieces = self.paired_rows(schedule, sizes, at)
         for n_columns, strip in self.vector_pieces(sizes[schedule.vector], schedule.lanes, schedule.vectors):
             width = n_columns * schedule.lanes
-            # The strip's index moves from strip to strip; inside, one pass over the strip's own columns.
-            end = strip.stop - Dim.named(strip.index) if strip.masked else width
-            columns = Loop(self.name("j"), 0, end, width, schedule.lanes, strip.masked)
-            strip.lanes, strip.masked, strip.body = 1, False, [columns]
-            start = Dim.named(strip.index)
-            outputs = given
-            if schedule.packed:
-                part = Strip(start, width, sizes[schedule.vector])
-                outputs, strip.body[:0] = self._packed(schedule, at, given, part, columns)
-            for n_rows, row_loop in self.row_pieces(schedule, sizes):
-                spots = spots_of(schedule, at, (n_rows, row_loop), (n_columns, start + Dim.named(columns.index)))
-                columns.body += inside_loop(row_loop, self.tile(spots, outputs))
+            # The strip's index moves from strip to strip; inside, passes over the strip's own columns.
+            start, is_masked = Dim.named(strip.index), strip.masked
+            end = strip.stop - start if is_masked else width
+            strip.lanes, strip.masked = 1, False
+            own = Strip(start, width, sizes[schedule.vector])
+            for outputs in self._parts(schedule, sizes, given, own):
+                columns = Loop(self.name("j"), 0, end, width, schedule.lanes, is_masked)
+                if schedule.packed:
+                    outputs, copying = self._packed(schedule, at, outputs, own, columns)
+                    strip.body += copying
+                for n_rows, row_loop in self.row_pieces(schedule, sizes):
+                    spots = spots_of(schedule, at, (n_rows, row_loop), (n_columns, start + Dim.named(columns.index)))
+                    columns.body += inside_loop(row_loop, self.tile(spots, outputs))
+                strip.body.append(columns)
             pieces.append(strip)
         return pieces
+
+    def _parts(
+        self, schedule: Schedule, sizes: dict[str, Size], outputs: Sequence[Output], strip: Strip
+    ) -> list[Sequence[Output]]:
+        """What is stored in each pass over a strip: sums over a part of a long axis first, then the outputs.
+
+        All rows read the strip, so what they read of it in a pass must stay in the L2 cache.
+        """
+        folds = folds_in([o.value for o in outputs])
+        count = _part_count(schedule, sizes, folds, self.target.l2_bytes // STRIP_SHARE)
+        if count == 1:
+            return [outputs]
+        (fold,) = folds
+        ((axis, steps),) = fold.payload.axes
+        row, vector = str(schedule.row), str(schedule.vector)
+        self.scratch_for(fold, sizes[row], schedule.lanes * schedule.vectors)
+        memory, place = self.scratch[fold], Dim.named(row) * strip.width + Dim.named(vector) - strip.start
+        bounds = [steps * k // count for k in range(count + 1)]
+        passes: list[Sequence[Output]] = []
+        for first, end in pairwise(bounds):
+            (body,) = replace(fold.args, {axis: Dim.named(axis) + first}, {})
+            total = s.fold("add", [(axis, end - first)], body)
+            total = total if first == 0 else s.load(memory.name, (place,), fold.dtype) + total
+            passes.append([Output(memory, place, total)])
+        values = replace([o.value for o in outputs], {}, {fold: total})
+        passes[-1] = [replaced(o, value=v) for o, v in zip(outputs, values, strict=True)]
+        return passes
 
     def _packed(
         self, schedule: Schedule, at: dict[str, Size], outputs: Sequence[Output], strip: Strip, columns: Loop
@@ -111,6 +146,18 @@ class Strips(Pairs):
             self.packings[load] = packing
             self.packed[load] = Buffer(f"packed{next(self.fresh)}", load.dtype, (packing.size,), "packed")
         return self.packed[load].name
+
+
+def _part_count(schedule: Schedule, sizes: dict[str, Size], folds: Sequence[Scalar], most_bytes: int) -> int:
+    """In how many parts a sum is made so that the strip's share of a part has so many bytes; where rows are many."""
+    rows = sizes.get(str(schedule.row), 1)
+    if len(folds) != 1 or schedule.paired or not schedule.packed or (isinstance(rows, int) and rows < PACKED_ROWS):
+        return 1
+    axes, kind = folds[0].payload.axes, folds[0].payload.kind
+    steps = axes[0][1]
+    if len(axes) != 1 or kind != "add" or not isinstance(steps, int):
+        return 1
+    return max(-(-steps * schedule.lanes * schedule.vectors * s.BITS[folds[0].dtype] // 8 // most_bytes), 1)
 
 
 def _turned(

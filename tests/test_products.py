@@ -10,7 +10,7 @@ import pytest
 
 import symnet as sn
 from symnet import Variable, compile, grad
-from symnet.codegen import schedule
+from symnet.codegen import schedule, strips
 from symnet.codegen.memory import ALIGNMENT
 
 SIZES = [
@@ -28,10 +28,13 @@ LAYOUTS = ["ab", "abt", "atb", "atbt"]
 TARGETS = ["host", "avx2", "portable"]
 
 
-@pytest.fixture(params=["chosen", "strips"])
+@pytest.fixture(params=["chosen", "strips", "parts"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Schedules as they are chosen, or every product in packed strips."""
-    if request.param == "strips":
+    """Schedules as they are chosen, or every product in packed strips, those in parts of a few steps."""
+    if request.param == "parts":
+        monkeypatch.setattr(strips, "PACKED_ROWS", 1)
+        monkeypatch.setattr(strips, "STRIP_SHARE", 1000)
+    if request.param != "chosen":
         monkeypatch.setattr(schedule, "PACKED_ROWS", 1)
         monkeypatch.setattr(schedule, "_strip_pays", lambda *known: True)
     return str(request.param)
@@ -108,3 +111,20 @@ def test_what_follows_a_product_does_not_choose_its_schedule(tmp_path: Path) -> 
     product = arrays[0].astype(np.float64) @ arrays[1].T.astype(np.float64)
     for found, factor in zip(f(*arrays), (1, *arrays[2:]), strict=True):
         np.testing.assert_allclose(found, product * factor, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_long_sums_are_made_in_parts(layout: str, threads: int, tmp_path: Path) -> None:
+    """What all rows read of a pass stays in the cache."""
+    rng = np.random.default_rng(5)
+    shapes = operands(layout, 60, 9000, 150)
+    a, b = (Variable(name, shape, "float32") for name, shape in zip("ab", shapes, strict=True))
+    product = (a.T if layout.startswith("at") else a) @ (b.T if layout.endswith("bt") else b)
+    f = compile(sn.relu(product) + product, threads=threads)
+    x, y = (rng.standard_normal(shape).astype("f") for shape in shapes)
+    wide = (x.T if layout.startswith("at") else x).astype("d") @ (y.T if layout.endswith("bt") else y).astype("d")
+    np.testing.assert_allclose(f(x, y), np.maximum(wide, 0) + wide, rtol=1e-4, atol=1e-3)
+    np.testing.assert_array_equal(f(x, y), compile(sn.relu(product) + product)(x, y))
+    loops = f.dump(tmp_path / "product.loops").read_text()
+    assert "0 .. 9000 step 1:" not in loops
