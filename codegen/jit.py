@@ -11,6 +11,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from .cache import cached
+from .linking import Unforeseen, linked
 from .targets import Target
 
 _names = count()
@@ -71,9 +72,18 @@ class Loaded:
     """Linked code: addresses by symbol. The code is freed when this is dropped."""
 
     def __init__(self, code: bytes, symbols: tuple[str, ...]) -> None:
+        try:
+            image = linked(code)
+            self.addresses = {symbol: image.addresses[symbol] for symbol in symbols}
+            self._keep: object = image
+        except (Unforeseen, KeyError):
+            self._link_by_llvm(code, symbols)
+
+    def _link_by_llvm(self, code: bytes, symbols: tuple[str, ...]) -> None:
         builder = llvm.JITLibraryBuilder().add_object_img(code)
         for symbol in symbols:
             builder.export_symbol(symbol)
         with _lock:
-            self._tracker = builder.link(shared_lljit(), f"symnet{next(_names)}")
-        self.addresses = {symbol: int(self._tracker[symbol]) for symbol in symbols}
+            tracker = builder.link(shared_lljit(), f"symnet{next(_names)}")
+        self.addresses = {symbol: int(tracker[symbol]) for symbol in symbols}
+        self._keep = tracker

@@ -14,7 +14,7 @@
 ;
 ; It holds no address: Api is filled in after loading, so the object can be cached.
 
-@api = global [$api_size x i8] zeroinitializer, align 8
+@api = dso_local global [$api_size x i8] zeroinitializer, align 8
 
 ; ---------------------------------------------------------------- which argument is which input
 
