@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import platform
 import sys
@@ -96,10 +97,8 @@ def test_damage_is_refused_or_harmless_to_this_process(data: st.DataObject) -> N
     for _ in range(data.draw(st.integers(1, 4))):
         code[data.draw(st.integers(0, len(code) - 1))] = data.draw(st.integers(0, 255))
     end = data.draw(st.one_of(st.just(len(code)), st.integers(0, len(code))))
-    try:
+    with contextlib.suppress(Unforeseen):
         linked(bytes(code[:end]))
-    except Unforeseen:
-        pass
 
 
 @pytest.mark.parametrize("target", [name for name, bits in TARGETS if bits <= host().vector_bits])
