@@ -1,11 +1,14 @@
 """Machine code kept on disk between processes, named by what it was made from.
 
-    entry ::= MAGIC  length (8 bytes)  sha256 of the object  object
+    entry ::= MAGIC  length of the body (8 bytes)  sha256 of name and body  body
+    body  ::= object | outline
 
-An entry's name is a hash of the LLVM text and of everything else that decides the object: the
-processor, its features, LLVM's version. Entries are written to another name and renamed, so that
-processes that write at once, or stop half-way, never leave a wrong one; what is damaged all the same
-fails its checksum, is removed, and counts as missing. The folder is ``SYMNET_CACHE_DIR``, else the
+An object's name is a hash of the LLVM text and of everything else that decides it: the processor, its
+features, LLVM's version. That of the outline of a whole program (``outline.py``), which says which
+object it is, is a hash of the graph and of the state of symnet's own files (``program_key.py``).
+Entries are written to another name and renamed, so that processes that write at once, or stop half-way,
+never leave a wrong one; what is damaged all the same, or lies under another name, fails its checksum, is
+removed, and counts as missing. The folder is ``SYMNET_CACHE_DIR``, else the
 user's cache folder; ``SYMNET_CACHE=off`` does without, ``SYMNET_CACHE_BYTES`` bounds it (256 MiB).
 Entries used longest ago go first.
 """
@@ -21,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MAGIC = b"symnet object 1\n"
+MAGIC = b"symnet entry 2\n"
 SUFFIX = ".symnet"
 DEFAULT_BYTES = 256 << 20
 
@@ -62,32 +65,28 @@ def folder() -> Path | None:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "symnet"
 
 
-def cached(made_from: tuple[str, ...], make: Callable[[], bytes]) -> tuple[bytes, str]:
-    """The object made from these texts, and where it came from, in words.
+def name_of(made_from: tuple[str, ...]) -> str:
+    """The name of an entry, given everything that decides it."""
+    return hashlib.sha256("\0".join(made_from).encode("utf-8", "surrogatepass")).hexdigest()
 
-    Parameters
-    ----------
-    made_from : tuple of str
-        Everything that decides the object.
-    make : callable
-        Compiles it, where the cache has none.
-    """
-    where = folder()
-    if where is None:
-        return make(), "compiled: the cache is off"
-    digest = hashlib.sha256("\0".join(made_from).encode()).hexdigest()
-    path = where / f"{digest}{SUFFIX}"
-    found, why = _read(path)
+
+def cached(name: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
+    """The body of an entry, made where the cache has none; and where it came from, in words."""
+    found, why = find(name)
     if found is not None:
         return found, "from the cache"
     made = make()
-    return made, f"compiled: {why}{_write(path, made)}"
+    return made, f"compiled: {why}{keep(name, made)}"
 
 
-def _read(path: Path) -> tuple[bytes | None, str]:
-    """The object of an entry, or why there is none."""
-    if not _is_ours(path.parent):
-        return None, f"{path.parent} may be written by others"
+def find(name: str) -> tuple[bytes | None, str]:
+    """The body of an entry, or why there is none."""
+    where = folder()
+    if where is None:
+        return None, "the cache is off"
+    if not _is_ours(where):
+        return None, f"{where} may be written by others"
+    path = where / f"{name}{SUFFIX}"
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -96,7 +95,7 @@ def _read(path: Path) -> tuple[bytes | None, str]:
         return None, f"the cache cannot be read ({error.strerror})"
     start = len(MAGIC) + 8 + 32
     body = raw[start:]
-    if raw[: len(MAGIC)] == MAGIC and raw[len(MAGIC) : start] == _seal(body):
+    if raw[: len(MAGIC)] == MAGIC and raw[len(MAGIC) : start] == _seal(name, body):
         with suppress(OSError):
             os.utime(path)
         return body, ""
@@ -105,27 +104,28 @@ def _read(path: Path) -> tuple[bytes | None, str]:
     return None, "the cache's entry was damaged"
 
 
-def _write(path: Path, body: bytes) -> str:
+def keep(name: str, body: bytes) -> str:
     """Add an entry; a remark where that failed, which is no error."""
-    if not _is_ours(path.parent):
+    where = folder()
+    if where is None or not _is_ours(where):
         return ""
     temporary = ""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix="new.")
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=where, prefix="new.")
         with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + _seal(body) + body)
-        os.replace(temporary, path)
+            file.write(MAGIC + _seal(name, body) + body)
+        os.replace(temporary, where / f"{name}{SUFFIX}")
     except OSError as error:
         with suppress(OSError):
             os.unlink(temporary)
         return f"; it could not be kept ({error.strerror})"
-    _evict(path.parent)
+    _evict(where)
     return ""
 
 
-def _seal(body: bytes) -> bytes:
-    return len(body).to_bytes(8, "little") + hashlib.sha256(body).digest()
+def _seal(name: str, body: bytes) -> bytes:
+    return len(body).to_bytes(8, "little") + hashlib.sha256(name.encode() + body).digest()
 
 
 def _is_ours(where: Path) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import llvmlite.binding as llvm
 
-from .cache import cached
+from .cache import cached, name_of
 from .linking import Unforeseen, linked
 from .targets import Target
 
@@ -40,8 +40,16 @@ def target_machine(target: Target, level: int = 1) -> Any:
     )
 
 
-def compile_object(text: str, target: Target, is_glue: bool = False) -> tuple[bytes, str]:
-    """Machine code for LLVM text, as an object file's bytes; and whether it was compiled now, and why.
+class Compiled(NamedTuple):
+    """Machine code: an object file's bytes, where it came from in words, and its name in the cache."""
+
+    code: bytes
+    origin: str
+    name: str
+
+
+def compile_object(text: str, target: Target, is_glue: bool = False) -> Compiled:
+    """Machine code for LLVM text, compiled now or found in the cache.
 
     In glue, code without loops worth the name, functions marked ``alwaysinline`` are put in place, the one
     LLVM pass that is run; and what is left to the code generator is done at level 0.
@@ -59,7 +67,13 @@ def compile_object(text: str, target: Target, is_glue: bool = False) -> tuple[by
         return bytes(machine.emit_object(module))
 
     level = 0 if is_glue else 1
-    return cached((text, target.cpu, target.features, f"O{level}", llvm_version()), make)
+    name = object_name(text, target, level)
+    return Compiled(*cached(name, make), name)
+
+
+def object_name(text: str, target: Target, level: int = 1) -> str:
+    """The name in the cache of the machine code for LLVM text."""
+    return name_of((text, target.cpu, target.features, f"O{level}", llvm_version()))
 
 
 @cache

@@ -13,9 +13,9 @@ from symnet import scalar as s
 from symnet.dims import Dim, Size, minimum, names, product, substitute
 from symnet.scalar import FLOATS, Scalar, scalars_in
 
+from .ahead import packed_ahead
 from .folds import folds_in
 from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace
-from .packing import packed_ahead
 from .reuse import kept_values
 from .schedule import Axes, Schedule, choose, first_load, for_sweep, rows_in_step, stride
 from .strips import Strips

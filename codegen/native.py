@@ -1,12 +1,16 @@
-"""NativeProgram: a graph compiled, linked and bound to the memory of its parameters."""
+"""NativeProgram: a graph compiled, linked and bound to the memory of its parameters.
+
+A program that the cache knows whole is linked as it is: its text, and all that is told of it (loops, memory), is made
+only when somebody asks. What making it needs is imported then, too.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,21 +18,29 @@ from symnet.claims import Claim, exclusively
 from symnet.dims import evaluate, product
 from symnet.dtype import Type
 from symnet.errors import CompileError, OutOfMemory, SymnetError
-from symnet.expr import aligned_copy
-from symnet.graph import Graph
+from symnet.graph import Graph, Node
 from symnet.reference import interpret
-from symnet.report import BufferRecord, MemoryReport
+from symnet.report import MemoryReport
+from symnet.untouched import fingerprint, remember
 
+from .cache import find, folder, keep, name_of
 from .call import Binding, InputSpec, ResultSpec, run
-from .elements import Group
-from .jit import Loaded, compile_object, target_machine
-from .memory import lifetimes, lower_bound
-from .packing import Packing
-from .plan import Plan, every_step, stores_early
-from .program import Assembly
-from .targets import Target
-from .team import team_of
+from .jit import Loaded, compile_object, object_name, target_machine
+from .outline import Outline, Place
+from .packing import Packing, laid_out
+from .program_key import Unnamed, graphs, program_key
+from .targets import Target, find_target
+from .team import team_of, thread_count
 from .versions import Copy, table_of
+
+if TYPE_CHECKING:
+    from .elements import Group
+    from .program import Assembly
+
+
+def processor(target: str | None, threads: int | None) -> Target:
+    """What code is generated for: a target's name, and the threads that share a kernel."""
+    return replace(find_target(target), threads=thread_count(threads))
 
 
 class Memory(Protocol):
@@ -41,12 +53,24 @@ class Memory(Protocol):
 class NativeProgram:
     """Machine code for one graph.
 
-    Attributes
+    Parameters
     ----------
     graph : Graph
+    groups : callable
+        Puts the graph's nodes in groups; called where the program's text has to be made.
     types : tuple of Type
+    parameters : mapping of str to Memory
     report : object
-        Of the passes, kept for the user.
+        Of the passes; told here where the program comes from.
+    structure : Structure
+        What a call returns.
+    target : Target
+    max_bytes : int, optional
+
+    Attributes
+    ----------
+    graph, types, report
+        As given.
     timings : dict of str to float
         Milliseconds of each stage of code generation.
     binding : Binding
@@ -56,7 +80,7 @@ class NativeProgram:
     def __init__(
         self,
         graph: Graph,
-        groups: Sequence[Group],
+        groups: Callable[[], Sequence[Group]],
         types: tuple[Type, ...],
         parameters: Mapping[str, Memory],
         report: Any,
@@ -65,35 +89,82 @@ class NativeProgram:
         max_bytes: int | None = None,
     ) -> None:
         self.graph, self.types, self.report, self.target = graph, types, report, target
-        self._parameters = parameters
+        self._groups, self._parameters, self._max_bytes = groups, parameters, max_bytes
+        self._graphs = graphs(graph)
+        self._assembly: Assembly | None = None
+        self.timings = dict.fromkeys(("passes", "cache", "kernels", "llvm", "link"), 0.0)
         start = time.perf_counter()
-        self.assembly = Assembly(graph, groups, target, max_bytes)
-        emitted = time.perf_counter()
-        self.code, report.machine_code = compile_object(self.assembly.text, target)
-        compiled = time.perf_counter()
-        loaded = Loaded(self.code, ("plan", "entry"))
-        self.binding = self._bind(loaded, structure)
-        linked = time.perf_counter()
-        self.timings = {
-            "passes": sum(p.milliseconds for p in report.passes),
-            "kernels": (emitted - start) * 1e3,
-            "llvm": (compiled - emitted) * 1e3,
-            "link": (linked - compiled) * 1e3,
-        }
+        name, self.code = self._looked_up()
+        self.timings["cache"] = _since(start)
+        if not self.code:
+            self._generate(name)
+        start = time.perf_counter()
+        self.binding = self._bind(Loaded(self.code, ("plan", "entry")), structure)
+        self.timings["link"] = _since(start)
+        self.timings["passes"] = sum(p.milliseconds for p in report.passes)
+
+    def _looked_up(self) -> tuple[str, bytes]:
+        """The name of the program in the cache, and its machine code; empty where there is none."""
+        if folder() is None:
+            self.report.program = "generated: the cache is off"
+            return "", b""
+        try:
+            name = name_of(program_key(self.graph, self.target, self._max_bytes))
+        except Unnamed as reason:
+            self.report.program = f"generated: {reason}"
+            return "", b""
+        outline, why = find(name)
+        if outline is not None:
+            self.outline = Outline.from_bytes(outline)
+            code, why = find(self.outline.object)
+            if code is not None:
+                self.report.program = self.report.machine_code = "from the cache"
+                return name, code
+        self.report.program = f"generated: {why}"
+        return name, b""
+
+    def _generate(self, name: str) -> None:
+        """Make the program's text and compile it; kept whole for other processes, if it has a name."""
+        self._assembly = assembly = self._assembled()
+        start = time.perf_counter()
+        self.code, self.report.machine_code, object = compile_object(assembly.text, self.target)
+        self.timings["llvm"] = _since(start)
+        self.outline = Outline.of(assembly, object, self._graphs)
+        # Files saved since would have been another name.
+        if name and fingerprint():
+            self.report.program += keep(name, self.outline.to_bytes())
+
+    def _assembled(self) -> Assembly:
+        from .program import Assembly
+
+        groups = self._groups()
+        start = time.perf_counter()
+        assembly = Assembly(self.graph, groups, self.target, self._max_bytes)
+        self.timings["kernels"] = _since(start)
+        return assembly
+
+    @property
+    def assembly(self) -> Assembly:
+        """The program's text, and the plan of its memory."""
+        if self._assembly is None:
+            assembly = self._assembled()
+            if object_name(assembly.text, self.target) != self.outline.object:
+                raise CompileError("symnet generates other code now than that of the program, which the cache had")
+            self._assembly = assembly
+        return self._assembly
 
     def _bind(self, loaded: Loaded, structure: Any) -> Binding:
-        plan = self.assembly.plan
         inputs = tuple(
             InputSpec(str(n.attrs["name"]), n.dtype, tuple(s if isinstance(s, int) else str(s) for s in n.shape))
             for n in self.graph.inputs
         )
-        names = [str(n.attrs["name"]) for n in plan.parameters.values()]
+        names = self._names()
         memory = [self._parameters[name].storage for name in names]
-        memory += [constant.in_memory() for constant in plan.constants.values()]
-        copies = [self._copy(plan, source, packing) for source, packing in plan.packed.values()]
+        memory += [laid_out(self._node(c.place).attrs["value"].array, c.packing) for c in self.outline.constants]
+        copies = [self._copy(names[copy.parameter], copy.packing) for copy in self.outline.copies]
         memory += [copy.memory for copy in copies]
         updated = {str(p.attrs["name"]) for p, _ in self.graph.updates}
-        if self.assembly.has_versions:
+        if self.outline.copies or self.graph.updates:
             memory.append(table_of([self._parameters[name].claim for name in sorted(updated)], copies))
         memory += [team_of(self.target.threads).memory] if self.target.threads > 1 else []
         return Binding(
@@ -101,23 +172,30 @@ class NativeProgram:
             loaded.addresses["entry"],
             inputs,
             tuple(ResultSpec(n.dtype, n.ndim) for n in self.graph.outputs),
-            tuple(self.assembly.dims),
-            self.assembly.frame.size,
+            tuple(self.graph.dims()),
+            self.outline.frame_size,
             parameters=tuple(memory),
             updated=tuple(k for k, name in enumerate(names) if name in updated),
             structure=structure.kind,
             keys=structure.keys,
             keep=loaded,
-            stores_early=stores_early(plan),
+            stores_early=self.outline.stores_early,
             claims=tuple(self._parameters[name].claim for name in names),
-            cost_at=self.assembly.frame.cost_at,
+            cost_at=self.outline.cost_at,
         )
 
-    def _copy(self, plan: Plan, source: str, packing: Packing) -> Copy:
+    def _copy(self, name: str, packing: Packing) -> Copy:
         """Memory for a copy of a parameter."""
-        parameter = self._parameters[str(plan.parameters[source].attrs["name"])]
-        empty = aligned_copy(np.zeros(packing.size, parameter.storage.dtype))
-        return Copy(parameter.storage, parameter.claim, empty, packing)
+        parameter = self._parameters[name]
+        return Copy(parameter.storage, parameter.claim, packing.empty(parameter.storage.dtype), packing)
+
+    def _node(self, place: Place) -> Node:
+        number, index = place
+        return self._graphs[number].nodes[index]
+
+    def _names(self) -> list[str]:
+        """The parameters' names, in the order in which the entry is given them."""
+        return [str(self._node(place).attrs["name"]) for place in self.outline.parameters]
 
     def run(
         self,
@@ -148,57 +226,38 @@ class NativeProgram:
     @property
     def memory(self) -> MemoryReport:
         """The memory of the program, for the sizes of its last call."""
-        sizes, plan, held = self.binding.last_sizes(), self.assembly.plan, iter(self.binding.parameters)
-
-        def bytes_of(buffers: Collection[str]) -> int:
-            return sum(array.nbytes for array in islice(held, len(buffers)))
-
-        fixed = MemoryReport(
-            parameters=bytes_of(plan.parameters), constants=bytes_of(plan.constants), copies=bytes_of(plan.packed)
-        )
+        sizes, outline, held = self.binding.last_sizes(), self.outline, iter(self.binding.parameters)
+        kinds = (outline.parameters, outline.constants, outline.copies)
+        parameters, constants, copies = (sum(m.nbytes for m in islice(held, len(kind))) for kind in kinds)
+        fixed = MemoryReport(parameters=parameters, constants=constants, copies=copies)
         if sizes is None:
             return fixed
-        return replace(
-            fixed,
-            arena=self.binding.arena_bytes,
-            lower_bound=lower_bound(lifetimes(plan), sizes),
-            results=self._result_bytes(sizes),
-            steps=len(list(every_step(plan.steps))),
-            buffers=tuple(sorted(self._buffers(sizes), key=lambda r: r.bytes, reverse=True)),
-        )
+        from .account import memory_report
 
-    def _buffers(self, sizes: Mapping[str, int]) -> Iterator[BufferRecord]:
-        steps = list(every_step(self.assembly.plan.steps))
-        for size, first, last in lifetimes(self.assembly.plan).values():
-            yield BufferRecord(evaluate(size, sizes), first, last, str(steps[first].origin))
+        fixed = replace(fixed, arena=self.binding.arena_bytes, results=self._result_bytes(sizes))
+        return memory_report(self.assembly, sizes, fixed)
 
     def _result_bytes(self, sizes: Mapping[str, int]) -> int:
         return sum(evaluate(product(n.shape), sizes) * np.dtype(n.dtype).itemsize for n in self.graph.outputs)
 
     def _too_large(self, sizes: Mapping[str, int]) -> OutOfMemory:
-        needed, most = self.assembly.arena.bytes(sizes), self.assembly.frame.max_bytes
-        bound = f"max_bytes={most:,} allows" if most is not None and needed > most else "there is"
-        largest = sorted(self._buffers(sizes), key=lambda r: r.bytes, reverse=True)[:3]
-        of = "".join(f"; {r.bytes:,} bytes of it from {r.origin}" for r in largest)
-        return OutOfMemory(
-            f"the call needs {needed:,} bytes of working memory{of}; and {self._result_bytes(sizes):,} of results: "
-            f"more than {bound}"
-        )
+        from .account import too_large
+
+        return OutOfMemory(too_large(self.assembly, sizes, self._result_bytes(sizes)))
 
     def _explained(self, status: int, arrays: Sequence[np.ndarray], sizes: Mapping[str, int]) -> Exception:
         """What a failed check on data was about, found by computing it again in numpy."""
         # Copies: another thread may write to the caller's arrays.
         values = dict(zip(self.graph.inputs, (array.copy() for array in arrays), strict=True))
-        for node in self.assembly.plan.parameters.values():
-            values[node] = self._parameters[str(node.attrs["name"])].storage
-        claims = [self._parameters[str(n.attrs["name"])].claim for n in self.assembly.plan.parameters.values()]
-        node = self.assembly.checks[status - 1]
+        memory = [self._parameters[name] for name in self._names()]
+        values.update(zip(map(self._node, self.outline.parameters), (m.storage for m in memory), strict=True))
         try:
-            exclusively(claims, lambda: interpret(self.graph, values, sizes), readers=True)
+            exclusively([m.claim for m in memory], lambda: interpret(self.graph, values, sizes), readers=True)
         except SymnetError as error:
             return error
+        node = self.assembly.checks[status - 1]
         return CompileError(
-            f"native code refused data that numpy accepts, at {self.graph.origin(node)}; does another thread write to "
+            f"native code refused data that numpy accepts, at {node.graph.origin(node)}; does another thread write to "
             "the arguments or Parameters during the call?"
         )
 
@@ -214,7 +273,13 @@ class NativeProgram:
 
     def loops(self) -> str:
         """The loop IR of every kernel, in the order they run."""
-        return "\n\n".join(
-            f"# {step.origin}\n# of {', '.join(b.name for b in step.buffers)}\n{step.kernel}"
-            for step in every_step(self.assembly.plan.steps)
-        )
+        from .account import loops
+
+        return loops(self.assembly)
+
+
+def _since(start: float) -> float:
+    return (time.perf_counter() - start) * 1e3
+
+
+remember(__name__)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from symnet.dims import Size
-from symnet.expr import aligned_copy
 from symnet.graph import Node
 from symnet.origin import Origin
 
@@ -115,11 +112,6 @@ class Constant:
 
     node: Node
     packing: Packing | None = None
-
-    def in_memory(self) -> np.ndarray:
-        """The numbers as steps read them, aligned."""
-        array: np.ndarray = self.node.attrs["value"].array
-        return aligned_copy(array) if self.packing is None else self.packing.of(array)
 
 
 @dataclass

@@ -14,9 +14,10 @@ from symnet import scalar as s
 from symnet.dims import Dim, Size, substitute
 from symnet.scalar import Scalar
 
+from .ahead import packing_of
 from .folds import folds_in
 from .loops import Buffer, Loop, Output, Statement, Store, Turn, replace
-from .packing import Packing, packing_of
+from .packing import Packing
 from .pairs import Pairs
 from .schedule import PACKED_ROWS, Axes, Schedule, first_load, moves, packable
 from .targets import Target

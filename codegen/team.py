@@ -113,5 +113,4 @@ def team_of(threads: int) -> Team:
 def _library() -> Loaded:
     futex, rest, pause = _CALLS[platform.machine()]
     text = Template(_TEXT.read_text()).substitute(futex=futex, spins=_SPINS, pause=pause, **{"yield": rest})
-    code, _ = compile_object(text, PORTABLE, is_glue=True)
-    return Loaded(code, ("fork", "work"))
+    return Loaded(compile_object(text, PORTABLE, is_glue=True).code, ("fork", "work"))

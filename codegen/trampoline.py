@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from ctypes import PYFUNCTYPE, c_int8, c_int32, c_int64, c_void_p, pythonapi
 from functools import cache
+from itertools import count
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
@@ -38,21 +39,22 @@ def llvm_text() -> str:
     constants |= {"made": 0, "failed": 1, "missed": 2}
     constants |= {"long": layouts.LONG, "busy": layouts.BUSY}
     constants["api_size"] = ctypes.sizeof(layouts.Api)
-    lines = Template(_TEXT.read_text()).substitute(constants).replace(",\n   ", ",").splitlines()
-    return "\n".join(_expand(line, number) for number, line in enumerate(lines))
+    text = Template(_TEXT.read_text()).substitute(constants).replace(",\n   ", ",")
+    numbers = count()
+    return _SHORT.sub(lambda line: _expand(line[1], line[0], next(numbers)), text)
 
 
-def _expand(line: str, number: int) -> str:
-    """One line of plain LLVM, or the lines that a shorthand stands for; `number` makes their names unique."""
-    for pattern, expansion in _SHORTHANDS:
-        if match := pattern.match(line):
-            return expansion(f"%.{number}", *match.groups())
-    return line
+def _expand(word: str, line: str, number: int) -> str:
+    """The lines of plain LLVM that a shorthand stands for; `number` makes their names unique."""
+    pattern, expansion = _SHORTHANDS[word]
+    match = pattern.match(line)
+    return expansion(f"%.{number}", *match.groups()) if match else line
 
 
 _LLVM_TYPES = {c_void_p: "ptr", c_int64: "i64", c_int32: "i32", c_int8: "i8"}
 
 
+@cache
 def _field(layout: str, field: str) -> tuple[int, str]:
     """The offset and the LLVM type of a field."""
     structure = getattr(layouts, layout)
@@ -91,15 +93,16 @@ def _api(name: str, target: str | None, kind: str, function: str, arguments: str
     return f"{load}\n  {target or ''}call {kind} {name}.function({arguments})"
 
 
-_SHORTHANDS: list[tuple[re.Pattern[str], Callable[..., str]]] = [
-    (re.compile(r"\s*(%\S+) = get (\w+)\.(\w+) (\S+)"), _get),
-    (re.compile(r"\s*set (\w+)\.(\w+) (\S+) = (\S+)"), _set),
-    (re.compile(r"\s*(%\S+) = at (\w+)\.(\w+) (\S+)"), _at),
-    (re.compile(r"\s*(%\S+) = item (\w+) (\S+)\[(\S+)\]"), _item),
-    (re.compile(r"\s*put (\w+) (\S+)\[(\S+)\] = (\S+)"), _put),
-    (re.compile(r"\s*(%\S+) = element (\w+) (\S+)\[(\S+)\]"), _element),
-    (re.compile(r"\s*(%\S+ = )?api (\w+) (\w+)\((.*)\)"), _api),
-]
+_SHORTHANDS: dict[str, tuple[re.Pattern[str], Callable[..., str]]] = {
+    "get": (re.compile(r" *(%\S+) = get (\w+)\.(\w+) (\S+)"), _get),
+    "set": (re.compile(r" *set (\w+)\.(\w+) (\S+) = (\S+)"), _set),
+    "at": (re.compile(r" *(%\S+) = at (\w+)\.(\w+) (\S+)"), _at),
+    "item": (re.compile(r" *(%\S+) = item (\w+) (\S+)\[(\S+)\]"), _item),
+    "put": (re.compile(r" *put (\w+) (\S+)\[(\S+)\] = (\S+)"), _put),
+    "element": (re.compile(r" *(%\S+) = element (\w+) (\S+)\[(\S+)\]"), _element),
+    "api": (re.compile(r" *(%\S+ = )?api (\w+) (\w+)\((.*)\)"), _api),
+}
+_SHORT = re.compile(rf"^ +(?:%\S+ = )?({'|'.join(_SHORTHANDS)}) .*", re.MULTILINE)
 
 
 # Loading it, on first use
@@ -141,8 +144,8 @@ def loaded() -> Library:
     from symnet.codegen.jit import Loaded, compile_object
     from symnet.codegen.targets import PORTABLE
 
-    object_code, _ = compile_object(llvm_text(), PORTABLE, is_glue=True)
-    code = Loaded(object_code, ("api", "call", *_EXPORTS))
+    compiled = compile_object(llvm_text(), PORTABLE, is_glue=True)
+    code = Loaded(compiled.code, ("api", "call", *_EXPORTS))
     api = layouts.Api.from_address(code.addresses["api"])
     for name in layouts.API_FUNCTIONS:
         setattr(api, name, ctypes.cast(getattr(pythonapi, name), c_void_p).value)

@@ -24,7 +24,7 @@ COMPARED = [name for name in ("jax", "numba") if PEERS[name].is_installed]
 TIMES = 5
 STAGES = ["passes", "kernels", "llvm", "link"]
 # What the first program brings with it.
-LAZY = ["native", "trampoline", "call", "team"]
+LAZY = ["native", "program", "trampoline", "call", "team"]
 
 
 def measure(peer: str, row: str) -> None:

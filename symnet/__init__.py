@@ -17,7 +17,7 @@ import builtins
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import errors
+from . import errors, untouched
 from .compile import compile
 from .control import cond, while_loop
 from .cumulative import cumprod, cumsum
@@ -126,3 +126,5 @@ __all__ = [
     # sum, max and others that are Python's too stay attributes: a star would hide Python's.
     *(name for name in _op_names if not hasattr(builtins, name)),
 ]
+
+untouched.remember(__name__)

@@ -24,7 +24,7 @@ from .origin import Origin
 from .passes import PIPELINE, Pass
 from .passes.differentiate import derivatives
 from .passes.expand_composites import expand_composites
-from .passes.form_kernels import form_kernels
+from .passes.form_kernels import Group, form_kernels
 from .passes.loop_bodies import everywhere
 from .passes.round_products import round_products, rounded_products
 from .passes.stabilize import stabilize, stabilize_node
@@ -180,11 +180,14 @@ class _Builder:
             return InterpretedProgram(graph, tuple(types), self.parameters, report)
         # A pipeline of the user's own need not know of composites; kernels are made of primitive ops.
         graph = everywhere(expand_composites, graph)
-        start = time.perf_counter()
-        groups = form_kernels(graph)
-        formed = (time.perf_counter() - start) * 1e3
-        report.passes.append(PassRecord("form_kernels", len(graph.nodes), len(groups), formed, {}))
         from .codegen.native import NativeProgram
+
+        def groups() -> list[Group]:
+            start = time.perf_counter()
+            formed = form_kernels(graph)
+            elapsed = (time.perf_counter() - start) * 1e3
+            report.passes.append(PassRecord("form_kernels", len(graph.nodes), len(formed), elapsed, {}))
+            return formed
 
         flat = Structure(tuple(self.roots)) if self.structure.is_nested else self.structure
         return NativeProgram(graph, groups, tuple(types), self.parameters, report, flat, self.target, self.max_bytes)
@@ -301,11 +304,10 @@ def _structure(outputs: Any) -> Structure:
 
 def _processor(target: str | None, threads: int | None) -> Target:
     """What code is generated for."""
-    # The code generator is loaded by the first program: it takes half of the time that all else takes.
-    from .codegen.targets import find_target
-    from .codegen.team import thread_count
+    # LLVM is loaded by the first program: it takes half of the time that all else takes.
+    from .codegen.native import processor
 
-    return replace(find_target(target), threads=thread_count(threads))
+    return processor(target, threads)
 
 
 class _Gradients:

@@ -13,6 +13,7 @@ of the array they meet (NEP 50): ``float32 array * 2.0`` stays float32.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -194,12 +195,18 @@ def as_numbers(value: Any, whose: str, is_cast: bool = False) -> np.ndarray:
         raise OverflowInArgument(f"{whose}: the integer {value} does not fit int64")
     if array.dtype.kind not in "biuf":
         raise ArgumentError(f"{whose}: expected numbers, got {type(value).__name__} of dtype {array.dtype}")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+    if _is_masked(value):
         raise ArgumentError(f"{whose}: expected numbers, got a masked array with elements missing: use .filled(...)")
     native = array.dtype.newbyteorder("=")
     if not is_cast and native.name not in DTYPES:
         raise DTypeError(f"{whose}: dtype {native} is not supported; expected one of {', '.join(DTYPES)}")
     return array.astype(native, copy=False)
+
+
+def _is_masked(value: Any) -> bool:
+    # numpy loads these arrays when they are asked for first, which takes 5 ms.
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(value, masked.MaskedArray) and bool(masked.is_masked(value))
 
 
 def check_fits(array: np.ndarray, wanted: str, whose: str) -> None:

@@ -35,6 +35,8 @@ class Report:
     Attributes
     ----------
     passes : list of PassRecord
+    program : str
+        Whether the program was found in the cache or its text generated, and why; empty for one that is interpreted.
     machine_code : str
         Where the machine code came from; empty for a program that is interpreted.
     precision : str
@@ -42,6 +44,7 @@ class Report:
     """
 
     passes: list[PassRecord] = field(default_factory=list)
+    program: str = ""
     machine_code: str = ""
     precision: str = ""
 
@@ -51,7 +54,9 @@ class Report:
             fired = ", ".join(f"{name} ×{times}" for name, times in p.fired.items())
             lines.append(f"{p.name:32} {p.before:7} {p.after:7} {p.milliseconds:8.2f}  {fired}".rstrip())
         lines += [f"precision {self.precision}"] if self.precision else []
-        return "\n".join([*lines, *([f"machine code: {self.machine_code}"] if self.machine_code else [])])
+        lines += [f"program: {self.program}"] if self.program else []
+        lines += [f"machine code: {self.machine_code}"] if self.machine_code else []
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         """The table, for notebooks."""

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # Each may import those before it, and its own.
 ORDER = [
-    {"origin", "errors", "dims", "scalar", "structure", "report"},
+    {"origin", "errors", "dims", "scalar", "structure", "report", "untouched"},
     {"dtype"},
     {"op", "operators", "numpy_protocol"},
     {"graph"},

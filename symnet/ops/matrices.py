@@ -18,6 +18,7 @@ from ..errors import LinAlgError, ShapeError
 from ..graph import Node
 from ..op import OPS, Composite, IndexTuple, Op, Operand, apply, float_operands, register
 from ..scalar import Scalar
+from ..untouched import remember
 from .along import along, scattered
 from .arithmetic import abs, cast, multiply
 from .contraction import matmul, swap_last
@@ -392,3 +393,6 @@ def triangular(a: Any, b: Any, lower: bool, unit: bool = False) -> Any:
 def solved(a: Any, b: Any, transposed: bool = False) -> Any:
     """The x with a x = b, or aᵀ x = b."""
     return apply(_solve, a, b, transposed=transposed)
+
+
+remember(__name__)
