@@ -1,43 +1,13 @@
-"""The just-in-time linker: LLVM text in, addresses out. One linker for the whole process."""
+"""LLVM text in, addresses out. LLVM itself is loaded where machine code is made, not where the cache has it."""
 
 from __future__ import annotations
 
-import threading
-from functools import cache
-from itertools import count
-from typing import Any, NamedTuple
-
-import llvmlite
-import llvmlite.binding as llvm
+from typing import NamedTuple
 
 from .cache import cached, name_of
 from .linking import Unforeseen, linked
+from .processor import facts
 from .targets import Target
-
-_names = count()
-_lock = threading.Lock()
-
-
-@cache
-def shared_lljit() -> Any:
-    """The process's one linker."""
-    _initialize()
-    return llvm.create_lljit_compiler(llvm.Target.from_default_triple().create_target_machine(jit=True))
-
-
-@cache
-def _initialize() -> None:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-
-
-@cache
-def target_machine(target: Target, level: int = 1) -> Any:
-    """LLVM's code generator for a target. Level 0 keeps values in memory and takes a tenth of the time."""
-    _initialize()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="default", jit=True
-    )
 
 
 class Compiled(NamedTuple):
@@ -56,30 +26,18 @@ def compile_object(text: str, target: Target, is_glue: bool = False) -> Compiled
     """
 
     def make() -> bytes:
-        module = llvm.parse_assembly(text)
-        # A fault of ours must be an exception here, not undefined behaviour later.
-        module.verify()
-        machine = target_machine(target, level)
-        if is_glue:
-            passes = llvm.create_new_module_pass_manager()
-            passes.add_always_inliner_pass()
-            passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
-        return bytes(machine.emit_object(module))
+        from .machine import object_of
 
-    level = 0 if is_glue else 1
-    name = object_name(text, target, level)
+        return object_of(text, target, is_glue)
+
+    name = object_name(text, target, is_glue)
     return Compiled(*cached(name, make), name)
 
 
-def object_name(text: str, target: Target, level: int = 1) -> str:
+def object_name(text: str, target: Target, is_glue: bool = False) -> str:
     """The name in the cache of the machine code for LLVM text."""
-    return name_of((text, target.cpu, target.features, f"O{level}", llvm_version()))
-
-
-@cache
-def llvm_version() -> str:
-    """What the machine code depends on besides the text and the target."""
-    return f"pic, llvmlite {llvmlite.__version__}, LLVM {llvm.llvm_version_info}, {llvm.get_default_triple()}"
+    kind = "glue" if is_glue else "O1"
+    return name_of((text, target.cpu, target.features, f"pic, {kind}, {facts().llvm}"))
 
 
 class Loaded:
@@ -91,13 +49,6 @@ class Loaded:
             self.addresses = {symbol: image.addresses[symbol] for symbol in symbols}
             self._keep: object = image
         except (Unforeseen, KeyError):
-            self._link_by_llvm(code, symbols)
+            from .machine import link
 
-    def _link_by_llvm(self, code: bytes, symbols: tuple[str, ...]) -> None:
-        builder = llvm.JITLibraryBuilder().add_object_img(code)
-        for symbol in symbols:
-            builder.export_symbol(symbol)
-        with _lock:
-            tracker = builder.link(shared_lljit(), f"symnet{next(_names)}")
-        self.addresses = {symbol: int(tracker[symbol]) for symbol in symbols}
-        self._keep = tracker
+            self.addresses, self._keep = link(code, symbols)

@@ -25,7 +25,7 @@ from symnet.untouched import fingerprint, remember
 
 from .cache import find, folder, keep, name_of
 from .call import Binding, InputSpec, ResultSpec, run
-from .jit import Loaded, compile_object, object_name, target_machine
+from .jit import Loaded, compile_object, object_name
 from .outline import Outline, Place
 from .packing import Packing, laid_out
 from .program_key import Unnamed, graphs, program_key
@@ -267,9 +267,9 @@ class NativeProgram:
 
     def machine_code(self) -> str:
         """The program as the target's assembly."""
-        import llvmlite.binding as llvm
+        from .machine import assembly_of
 
-        return str(target_machine(self.target).emit_assembly(llvm.parse_assembly(self.assembly.text)))
+        return assembly_of(self.assembly.text, self.target)
 
     def loops(self) -> str:
         """The loop IR of every kernel, in the order they run."""

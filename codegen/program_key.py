@@ -26,7 +26,7 @@ from symnet.op import OPS
 from symnet.ops.scan import SCAN, Body
 from symnet.untouched import fingerprint, is_known, replaced
 
-from .jit import llvm_version
+from .processor import facts
 from .targets import Target
 
 
@@ -47,7 +47,7 @@ def program_key(graph: Graph, target: Target, max_bytes: int | None) -> tuple[st
     files = fingerprint()
     if not files:
         raise Unnamed("symnet's files are as new as this process")
-    versions = f"Python {sys.version}, numpy {np.__version__}, {llvm_version()}"
+    versions = f"Python {sys.version}, numpy {np.__version__}, {facts().llvm}"
     writer = _Writer(bodies(graph))
     options = writer.value((*astuple(target), max_bytes))
     return ("program", files, versions, options, *map(writer.graph, graphs(graph)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
-import llvmlite.binding as llvm
-
 from symnet.errors import CompileError
+
+from .processor import facts
 
 # Lanes so many elements apart are loaded with all that lies between them; farther ones are gathered.
 LARGEST_STRIDE = 4
@@ -68,17 +68,15 @@ PORTABLE = Target("portable", _BASIC_CPU, "", 128, 4, 2, has_fma=False, has_gath
 
 def host() -> Target:
     """The target of the processor this runs on."""
-    features = llvm.get_host_cpu_features()
-    text = features.flatten()
-    cpu = llvm.get_host_cpu_name()
-    wide = all(features.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq"))
-    if wide:
+    cpu, text, _ = facts()
+    features = set(text.split(","))
+    if features.issuperset(("+avx512f", "+avx512vl", "+avx512bw", "+avx512dq")):
         text += ",-prefer-256-bit"
-        pairs = bool(features.get("avx512bf16"))
+        pairs = "+avx512bf16" in features
         return Target(
             "host-avx512", cpu, text, 512, 6, 4, has_fma=True, has_gather=True, has_avx512=True, has_bf16=pairs
         )
-    if features.get("avx2") and features.get("fma"):
+    if features.issuperset(("+avx2", "+fma")):
         return Target("host-avx2", cpu, text, 256, 6, 2, has_fma=True, has_gather=True, has_avx512=False)
     return Target("host-portable", cpu, text, 128, 4, 2, has_fma=False, has_gather=False, has_avx512=False)
 

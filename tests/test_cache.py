@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -140,3 +141,12 @@ def test_info_and_clear(where: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert str(where) in (text := capsys.readouterr().out) and "1 entries" in text
     assert main(["cache", "clear"]) == 0 and entries(where) == []
     assert "removed 1" in capsys.readouterr().out
+
+
+def test_a_program_that_the_cache_has_needs_no_llvm(tmp_path: Path) -> None:
+    """What LLVM would say of this processor is kept as well."""
+    run = [sys.executable, "-c", PROGRAM + "import sys; print('llvmlite' in sys.modules)"]
+    environment = {**os.environ, "SYMNET_CACHE_DIR": str(tmp_path)}
+    outputs = [subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout for _ in "ab"]
+    assert outputs[0].split()[-1] == "True"
+    assert outputs[1].split()[-1] == str(not (sys.platform == "linux" and platform.machine() == "x86_64"))

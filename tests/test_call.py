@@ -30,7 +30,7 @@ import symnet as sn
 from symnet.codegen import binding as binding_module
 from symnet.codegen import layouts, pool, trampoline
 from symnet.codegen.call import Binding, InputSpec, NativeCallable, ResultSpec, call_path, run
-from symnet.codegen.jit import shared_lljit
+from symnet.codegen.machine import shared_lljit
 from symnet.errors import ArgumentError, GraphError, IndexOutOfBounds
 
 NATIVE = call_path() == "native"

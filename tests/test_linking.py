@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import symnet as sn
+from symnet.codegen import machine
 from symnet.codegen.jit import Loaded, compile_object
 from symnet.codegen.linking import Unforeseen, linked
 from symnet.codegen.targets import PORTABLE, host
@@ -108,7 +109,7 @@ def test_programs_are_linked_without_llvm(target: str, monkeypatch: pytest.Monke
     def refuse(*given: object) -> None:
         raise AssertionError("linked by LLVM")
 
-    monkeypatch.setattr(Loaded, "_link_by_llvm", refuse)
+    monkeypatch.setattr(machine, "link", refuse)
     x = sn.Variable("x", ("batch", 20), "float32")
     w = sn.Parameter(np.ones((20, 5), "float32"))
     loss = sn.mean(sn.log(sn.softmax(sn.gelu(x @ w)) + 1) ** 2)
