@@ -37,7 +37,7 @@ def test_symnet_and_numpy_agree_with_float64(row: str) -> None:
     assert by_numpy is None or error_of(workload, by_numpy, expected) <= workload.tolerance
 
 
-@pytest.mark.parametrize("row", ["W3-1e3", "W4-b1", "W5-digits", "W6", "W10-xeg", "W10-ln"])
+@pytest.mark.parametrize("row", ["W3-1e3", "W4-b1", "W5-digits", "W5-regression", "W6", "W10-xeg", "W10-ln"])
 def test_the_two_references_agree(row: str) -> None:
     workload = ROWS[row]()
     program = build(workload, "float64", "interpret")
@@ -114,7 +114,7 @@ def test_measure() -> None:
 
 def test_rows_by_name() -> None:
     assert row_names(None) == list(ROWS)
-    assert row_names("W5, W1") == ["W1", "W5-b32", "W5-b128", "W5-digits"]
+    assert row_names("W5, W1") == ["W1", "W5-b32", "W5-b128", "W5-digits", "W5-regression"]
     assert row_names("W10-xe") == ["W10-xe"]
     with pytest.raises(ArgumentError, match="no row 'W99'"):
         row_names("W1,W99")

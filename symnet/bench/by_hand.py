@@ -38,6 +38,14 @@ def cross_entropy(z: np.ndarray, y: np.ndarray, with_gradient: bool = True) -> t
     return loss, e
 
 
+def squared_error(out: np.ndarray, y: np.ndarray) -> tuple[Any, np.ndarray]:
+    """The mean squared error, and its gradient to the outputs."""
+    d = out - y
+    loss = (d * d).mean()
+    d *= d.dtype.type(2 / d.size)
+    return loss, d
+
+
 def layer_norm(x: np.ndarray, gain: np.ndarray, bias: np.ndarray) -> np.ndarray:
     x = x - x.mean(-1, keepdims=True)
     x *= 1 / np.sqrt((x * x).mean(-1, keepdims=True) + x.dtype.type(EPSILON))
@@ -131,13 +139,15 @@ def build(workload: Workload, dtype: str = "float32") -> tuple[Call, Arrays] | N
     }
     if workload.model in simple:
         return simple[workload.model], p
-    if workload.model is not w.mlp_loss:
+    losses: dict[Any, Call] = {w.mlp_loss: cross_entropy, w.mlp_error: squared_error}
+    if workload.model not in losses:
         return None
+    loss_of = losses[workload.model]
     update = {"sgd": sgd, "adam": adam}[workload.optimizer](p)
 
     def step(x: np.ndarray, y: np.ndarray) -> Any:
         values = forward(p, x)
-        loss, d = cross_entropy(values[-1], y)
+        loss, d = loss_of(values[-1], y)
         update(backward(p, values, d))
         return loss
 

@@ -130,7 +130,8 @@ def regressed(model: Model) -> Model:
     return loss
 
 
-mlp_loss, cnn_loss, lstm_loss, block_loss = classified(mlp), classified(cnn), classified(lstm), regressed(block)
+mlp_loss, cnn_loss, lstm_loss = classified(mlp), classified(cnn), classified(lstm)
+mlp_error, block_loss = regressed(mlp), regressed(block)
 
 
 def _floats(rng: np.random.Generator, *shape: int, std: float = 1.0, mean: float = 0.0) -> np.ndarray:
@@ -150,7 +151,8 @@ def _mlp(name: str, title: str, sizes: Sequence[int], batch: int, model: Model, 
     batches: Sequence[tuple[np.ndarray, ...]] = [(_floats(rng, batch, sizes[0]),) for _ in range(4)]
     flops = 2.0 * batch * sum(before * after for before, after in itertools.pairwise(sizes))
     if optimizer:
-        batches = [(x, _labels(rng, batch, sizes[-1])) for (x,) in batches]
+        targets = _floats if model is mlp_error else _labels
+        batches = [(x, targets(rng, batch, sizes[-1])) for (x,) in batches]
         flops = 3 * flops - 2.0 * batch * sizes[0] * sizes[1]  # the input's gradient is not asked for
     tolerance = 2e-3 if optimizer else 5e-5
     return Workload(name, title, model, batches, p, (), optimizer, tolerance, flops)
@@ -256,6 +258,9 @@ ROWS: Mapping[str, Callable[[], Workload]] = {
     "W5-b32": lambda: _mlp("W5-b32", "its SGD step, batch 32", NET, 32, mlp_loss, "sgd"),
     "W5-b128": lambda: _mlp("W5-b128", "its SGD step, batch 128", NET, 128, mlp_loss, "sgd"),
     "W5-digits": lambda: _mlp("W5-digits", "64-32-10 SGD step, batch 32", (64, 32, 10), 32, mlp_loss, "sgd"),
+    "W5-regression": lambda: _mlp(
+        "W5-regression", "10-512-256-1 regression SGD step, batch 64", (10, 512, 256, 1), 64, mlp_error, "sgd"
+    ),
     "W6": lambda: _mlp("W6", "784-256-128-10 Adam step, batch 128", NET, 128, mlp_loss, "adam"),
     "W7-b1": lambda: _cnn("W7-b1", "small CNN, batch 1", 1, False),
     "W7-train": lambda: _cnn("W7-train", "its SGD step, batch 32", 32, True),

@@ -96,6 +96,19 @@ def with_gradient(z: Any, y: Any) -> Any:
 
 
 @njit
+def squared_error(out: Any, y: Any) -> Any:
+    d = np.empty_like(out)
+    loss = ZERO
+    scale = f4(2 / out.size)
+    for r in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            difference = out[r, c] - y[r, c]
+            loss += difference * difference
+            d[r, c] = scale * difference
+    return loss / f4(out.size), d
+
+
+@njit
 def layer(x: Any, weight: Any, bias: Any, has_relu: bool) -> Any:
     out = np.dot(x, weight)
     for r in range(out.shape[0]):
@@ -156,24 +169,29 @@ def step_of_two(x: Any, y: Any, w0: Any, b0: Any, w1: Any, b1: Any) -> Any:
     return loss
 
 
-@njit
-def step_of_three(x: Any, y: Any, w0: Any, b0: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
-    h = layer(x, w0, b0, True)
-    k = layer(h, w1, b1, True)
-    loss, d = with_gradient(layer(k, w2, b2, False), y)
-    before = through(d, k, w2)
-    back(d, k, w2, b2)
-    first = through(before, h, w1)
-    back(before, h, w1, b1)
-    back(first, x, w0, b0)
-    return loss
+def step_of_three(loss_of: Any) -> Any:
+    """The step for a loss that comes with its gradient."""
+
+    @njit
+    def step(x: Any, y: Any, w0: Any, b0: Any, w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
+        h = layer(x, w0, b0, True)
+        k = layer(h, w1, b1, True)
+        loss, d = loss_of(layer(k, w2, b2, False), y)
+        before = through(d, k, w2)
+        back(d, k, w2, b2)
+        first = through(before, h, w1)
+        back(before, h, w1, b1)
+        back(first, x, w0, b0)
+        return loss
+
+    return step
 
 
 def build(workload: Workload) -> Program | None:
     if workload.optimizer == "adam":
         return None
     p = {name: v.copy() for name, v in workload.parameters.items()}
-    step, weights = {4: step_of_two, 6: step_of_three}.get(len(p)), tuple(p.values())
+    weights = tuple(p.values())
     simple: dict[Any, Any] = {
         w.lecture: lecture,
         w.scalars: scalars,
@@ -182,6 +200,12 @@ def build(workload: Workload) -> Program | None:
     }
     if workload.model in simple:
         return Program(simple[workload.model])
-    with_weights: dict[Any, Any] = {w.layer_norm: layer_norm, w.mlp: two, w.classes: three, w.mlp_loss: step}
+    with_weights: dict[Any, Any] = {
+        w.layer_norm: layer_norm,
+        w.mlp: two,
+        w.classes: three,
+        w.mlp_loss: step_of_two if len(p) == 4 else step_of_three(with_gradient),
+        w.mlp_error: step_of_three(squared_error),
+    }
     function = with_weights.get(workload.model)
     return None if function is None else Program(lambda *inputs: function(*inputs, *weights), lambda: p)
