@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from symnet.bench.peers import ONE_THREAD, PEERS
+from symnet.bench.peers import PEERS
 from symnet.bench.workloads import ROWS
 
 MEASURED = ["W1", "W5-digits", "W5-b128", "W7-train", "W8-train", "W9-train"]
@@ -45,7 +45,7 @@ def measure(peer: str, row: str) -> None:
 
 
 def child(peer: str, row: str, folder: str) -> list[float]:
-    environment = {**os.environ, **ONE_THREAD, **PEERS[peer].environment, "SYMNET_CACHE_DIR": folder}
+    environment = {**os.environ, **PEERS[peer].settings(threads=1), "SYMNET_CACHE_DIR": folder}
     command = [sys.executable, __file__, peer, row]
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     return [float(word) for word in printed.split()]

@@ -48,9 +48,9 @@ def measure(peer: str, row: str) -> None:
 
 
 def child(peer: str, row: str, folder: str) -> str:
-    from symnet.bench.peers import ONE_THREAD, PEERS
+    from symnet.bench.peers import PEERS
 
-    environment = {**os.environ, **ONE_THREAD, **PEERS[peer].environment, "SYMNET_CACHE_DIR": folder}
+    environment = {**os.environ, **PEERS[peer].settings(threads=1), "SYMNET_CACHE_DIR": folder}
     command = [sys.executable, __file__, peer, row]
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     return " / ".join(f"{float(word):.0f}" for word in printed.split()) or "–"

@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         "--peers", nargs="?", const="", help="against other libraries instead: torch,jax,... or what is installed"
     )
     bench.add_argument("--rows", help="with --peers: only these, such as W4,W5-b128")
+    bench.add_argument("--threads", type=int, help="with --peers: of every library; 1 unless given")
     bench.set_defaults(run=_bench)
     dump = commands.add_parser("dump", help="write a Function of a Python file in another form")
     dump.add_argument("where", help="file.py:name of a compiled Function")
@@ -66,8 +67,9 @@ def _demo(args: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace) -> int:
     if args.peers is not None:
         return _bench_peers(args)
-    if args.rows is not None:
-        raise ArgumentError("--rows goes with --peers")
+    for name in ("rows", "threads"):
+        if getattr(args, name) is not None:
+            raise ArgumentError(f"--{name} goes with --peers")
     from .bench import drawing, plot_results, standard_benchmarks
 
     if args.plot:
@@ -92,7 +94,8 @@ def _bench_peers(args: argparse.Namespace) -> int:
     def progress(row: Compared) -> None:
         print(f"{row.row}: {row.ratio:.2f}" if row.ratio else f"{row.row}: no peer", file=sys.stderr, flush=True)
 
-    print(compare(peers, rows, seconds=args.seconds / ROUNDS, progress=progress))
+    threads = 1 if args.threads is None else args.threads
+    print(compare(peers, rows, seconds=args.seconds / ROUNDS, progress=progress, threads=threads))
     return 0
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import runpy
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -141,7 +143,10 @@ def test_no_peer_is_installed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     ("arguments", "message"),
     [
         (["--rows", "W1"], "--rows goes with --peers"),
+        (["--threads", "2"], "--threads goes with --peers"),
         (["--peers", "numpy", "--rows", "W12"], "no row 'W12'"),
+        (["--peers", "numpy", "--threads", "0"], "0 threads; expected 1 to "),
+        (["--peers", "numpy", "--threads", "100000"], "100000 threads; expected 1 to "),
         (["--peers", "nothing"], "no peer 'nothing'"),
         (["--peers", "numpy", "--plot", "a.png"], "--plot"),
     ],
@@ -158,6 +163,49 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"numpy {np.__version__}" in text and "one thread" in text
     for line, peer in zip(text.splitlines()[-3:], ("(numpy) |", "(numpy) |", "– |"), strict=True):
         assert line.startswith("| W") and line.endswith(peer) and "wrong" not in line and "failed" not in line
+
+
+@pytest.mark.skipif(compare.processors() < 2, reason="needs two processors")
+def test_two_threads(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--peers", "numpy", "--rows", "W5-digits", "--threads", "2", "--seconds", "0.05"]
+    assert main(["bench", *arguments]) == 0
+    text = capsys.readouterr().out
+    assert ", 2 threads, " in text and text.rstrip().endswith("(numpy) |")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are held on processors on Linux")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_process_is_held_on_as_many_processors_as_it_has_threads(threads: int) -> None:
+    if compare.processors() < threads:
+        pytest.skip("has too few processors")
+    process = compare.Process(peers.PEERS["numpy"], threads)
+    process.ask("build", "W1")
+    assert process.process is not None
+    tasks = [int(task.name) for task in Path(f"/proc/{process.process.pid}/task").iterdir()]
+    held = [os.sched_getaffinity(task) for task in tasks]
+    process.close()
+    assert {len(processors) for processors in held} == {threads}
+
+
+def test_settings() -> None:
+    jax = peers.PEERS["jax"]
+    one, two = jax.settings(1), jax.settings(2)
+    assert one["OMP_NUM_THREADS"] == "1" and two["SYMNET_NUM_THREADS"] == two["OPENBLAS_NUM_THREADS"] == "2"
+    assert one["JAX_PLATFORMS"] == two["JAX_PLATFORMS"] == "cpu"
+    assert "XLA_FLAGS" in one and "XLA_FLAGS" not in two
+
+
+@pytest.mark.parametrize("row", ["W2", "W4-b1", "W5-regression"])
+@pytest.mark.parametrize("peer", [p.name for p in peers.PEERS.values() if p.name not in ("symnet", "numpy")])
+def test_a_peer_agrees_with_float64(peer: str, row: str) -> None:
+    if not peers.PEERS[peer].is_installed:
+        pytest.skip(f"{peer} is not installed")
+    process = compare.Process(peers.PEERS[peer])
+    found = process.ask("build", row)
+    process.close()
+    workload = ROWS[row]()
+    assert not isinstance(found, Exception)
+    assert found is None or error_of(workload, found, reference(workload)) <= workload.tolerance
 
 
 def test_a_process_that_ends(capfd: pytest.CaptureFixture[str]) -> None:

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ArgumentError
 from . import by_hand
-from .peers import ONE_THREAD, Peer
+from .peers import Peer
 from .peers.with_symnet import build as build_symnet
 from .worker import CHECKED, Block, as_arrays
 from .workloads import ROWS, Workload
@@ -129,10 +130,10 @@ def _size(array: np.ndarray) -> float:
 
 
 class Process:
-    """A peer's process: one thread, one processor where the system can hold it there. It is started when needed."""
+    """A peer's process: held on as many processors as it has threads, where the system can. Started when needed."""
 
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
+    def __init__(self, peer: Peer, threads: int = 1) -> None:
+        self.peer, self.threads = peer, threads
         self.process: subprocess.Popen[bytes] | None = None
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -143,7 +144,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **ONE_THREAD, **self.peer.environment, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**os.environ, **self.peer.settings(self.threads), "PYTHONPATH": os.pathsep.join(paths)},
         )
 
     def ask(self, what: str, argument: Any, seconds: float = LONGEST) -> Any:
@@ -218,6 +219,7 @@ def compare(
     rounds: int = ROUNDS,
     seconds: float = SLICE,
     progress: Callable[[Compared], None] | None = None,
+    threads: int = 1,
 ) -> Table:
     """Measure rows in symnet and its peers.
 
@@ -233,14 +235,23 @@ def compare(
         The length of a turn.
     progress : callable, optional
         Called with each row that is done.
+    threads : int
+        Of every library, each on a processor of its own.
 
     Returns
     -------
     Table
+
+    Raises
+    ------
+    ArgumentError
+        There are fewer processors than threads.
     """
+    if not 1 <= threads <= processors():
+        raise ArgumentError(f"{threads} threads; expected 1 to {processors()}, the processors of this process")
     before, done = load(), []
     with contextlib.ExitStack() as stack:
-        processes = [Process(peer) for peer in peers]
+        processes = [Process(peer, threads) for peer in peers]
         for process in processes:
             stack.callback(process.close)
         for name in rows:
@@ -249,11 +260,19 @@ def compare(
                 progress(done[-1])
     versions = ", ".join(f"{peer.name} {peer.version}" for peer in peers)
     where = (
-        f"Microseconds a call (median of {rounds} turns of {seconds * 1e3:.0f} ms), one thread, "
+        f"Microseconds a call (median of {rounds} turns of {seconds * 1e3:.0f} ms), "
+        f"{'one thread' if threads == 1 else f'{threads} threads'}, "
         f"{datetime.date.today()}: {processor()}, {platform.system()}, Python {platform.python_version()}, "
         f"{versions}. Load average {before} before and {load()} after."
     )
     return Table(done, [peer.name for peer in peers], where)
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def processor() -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .peers import PEERS, Program
+from .peers import PEERS, Program, thread_count
 from .workloads import ROWS
 
 CHECKED = 3  # calls from the first weights whose results are compared
@@ -91,8 +91,10 @@ def main(peer: str) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # What libraries print goes elsewhere.
     warnings.filterwarnings("ignore")
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if sys.platform == "linux":
+        processors = sorted(os.sched_getaffinity(0))[-thread_count() :]
+        for thread in os.listdir("/proc/self/task"):  # BLAS has started its own.
+            os.sched_setaffinity(int(thread), processors)
     worker = Worker(peer)
     while True:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,6 +15,10 @@ import numpy as np
 from ... import __version__
 from ...errors import ArgumentError
 from ..workloads import Workload
+
+_THREADS = (
+    "SYMNET_NUM_THREADS OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS NUMBA_NUM_THREADS VECLIB_MAXIMUM_THREADS"
+).split()
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Peer:
         The file here with ``build(workload) -> Program | None``.
     environment : dict of str to str
         Set before its process starts, beside the number of threads.
+    alone : dict of str to str
+        Set too where it has one thread.
     by_default : bool
         Whether it takes part where no peer is named.
     """
@@ -56,6 +63,7 @@ class Peer:
     needs: tuple[str, ...]
     module: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    alone: Mapping[str, str] = field(default_factory=dict)
     by_default: bool = True
 
     @property
@@ -66,28 +74,38 @@ class Peer:
     def version(self) -> str:
         return __version__ if self.name == "symnet" else version(self.needs[0])
 
+    def settings(self, threads: int) -> dict[str, str]:
+        """What its process finds in the environment."""
+        own = {**self.environment, **(self.alone if threads == 1 else {})}
+        return {**dict.fromkeys(_THREADS, str(threads)), **own}
+
     def build(self, workload: Workload) -> Program | None:
         """The row as this peer computes it best; None where it has no way to."""
         found: Program | None = import_module(f"{__name__}.{self.module}").build(workload)
         return found
 
 
-_JAX = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+_XLA = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}  # Else it takes as many threads as it is given processors.
+_INDUCTOR = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 PEERS = {
     peer.name: peer
     for peer in (
         Peer("symnet", ("symnet",), "with_symnet"),
         Peer("numpy", ("numpy",), "with_numpy"),
         Peer("torch", ("torch",), "with_torch"),
-        # Minutes of compilation for all rows, so only when it is asked for.
-        Peer("torch.compile", ("torch",), "with_torch_compile", {"TORCHINDUCTOR_COMPILE_THREADS": "1"}, False),
-        Peer("jax", ("jax",), "with_jax", _JAX),
+        # Minutes of compilation for all rows, so only when it is asked for; so is pytensor.
+        Peer("torch.compile", ("torch",), "with_torch_compile", _INDUCTOR, by_default=False),
+        Peer("jax", ("jax",), "with_jax", {"JAX_PLATFORMS": "cpu"}, _XLA),
         Peer("onnxruntime", ("onnxruntime", "onnx"), "with_onnxruntime"),
         Peer("numba", ("numba", "scipy"), "with_numba"),
+        Peer("pytensor", ("pytensor", "numba", "scipy"), "with_pytensor", by_default=False),
     )
 }
-_THREADS = "OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS NUMBA_NUM_THREADS VECLIB_MAXIMUM_THREADS"
-ONE_THREAD = dict.fromkeys([*_THREADS.split(), "SYMNET_NUM_THREADS"], "1")
+
+
+def thread_count() -> int:
+    """The threads of this process, for libraries that are told in code."""
+    return int(os.environ.get("SYMNET_NUM_THREADS", "1"))
 
 
 def find_peers(asked: str | None = None) -> list[Peer]:

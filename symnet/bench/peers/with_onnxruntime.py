@@ -11,7 +11,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from ..workloads import EPSILON, Workload
-from . import Program
+from . import Program, thread_count
 
 
 class Value:
@@ -141,7 +141,7 @@ def build(workload: Workload) -> Program | None:
     model = helper.make_model(written, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     onnx.checker.check_model(model)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = thread_count(), 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names, run = [v.name for v in inputs], session.run
     return Program(lambda *arrays: run(None, dict(zip(names, arrays, strict=True)))[0])

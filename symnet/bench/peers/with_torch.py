@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as tf
 
 from ..workloads import ADAM, EPSILON, LEARNING_RATE, Workload
-from . import Program
+from . import Program, thread_count
 
 
 class F:
@@ -65,7 +65,7 @@ def native(array: np.ndarray) -> Any:
 
 
 def build(workload: Workload) -> Program:
-    torch.set_num_threads(1)
+    torch.set_num_threads(thread_count())
     p = {name: torch.tensor(v) for name, v in workload.parameters.items()}
     model, wrt = workload.model, workload.wrt
 

@@ -8,7 +8,7 @@ import torch
 import torch._inductor.config
 
 from ..workloads import ADAM, LEARNING_RATE, Workload
-from . import Program, with_torch
+from . import Program, thread_count, with_torch
 
 
 class F(with_torch.F):
@@ -37,7 +37,7 @@ class Net(torch.nn.Module):
 
 
 def build(workload: Workload) -> Program:
-    torch.set_num_threads(1)
+    torch.set_num_threads(thread_count())
     torch._dynamo.reset()
     torch._inductor.config.freezing = not (workload.optimizer or workload.wrt)
     p = {name: torch.tensor(v) for name, v in workload.parameters.items()}
