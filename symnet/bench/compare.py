@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from .workloads import ROWS, Workload
 
 SLICE = 0.06  # seconds
 ROUNDS = 5
+REST = 0.1  # seconds between turns of several threads: OpenBLAS's keep a processor busy for long after their last call
 LONGEST = 300.0  # seconds to build a row
 Answer = tuple[list[list[np.ndarray]], dict[str, np.ndarray]]
 
@@ -206,6 +208,7 @@ def compare_row(name: str, processes: Sequence[Process], rounds: int = ROUNDS, s
     blocks: dict[str, list[Block]] = {process.peer.name: [] for process in taking_part}
     for _ in range(rounds):
         for process in taking_part:
+            time.sleep(REST if process.threads > 1 else 0)
             answer = process.ask("time", seconds)
             if not isinstance(answer, Exception):
                 blocks[process.peer.name] += answer
