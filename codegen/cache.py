@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,6 +110,9 @@ def keep(name: str, body: bytes) -> str:
         return ""
     temporary = ""
     try:
+        # Where the cache has all, nothing is written, and importing this takes as long as all that is read.
+        import tempfile
+
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=where, prefix="new.")
         with os.fdopen(handle, "wb") as file:

@@ -1,8 +1,9 @@
 """Measures the compile times that `performance.md` tells: ``python docs/compile_time.py``.
 
 Each number is CPU milliseconds of a process of its own, from building the expressions to the end of the first
-call, without the imports: with an empty cache of machine code, and with the cache that the process before left.
-Peers beside symnet are jax and numba where they are installed.
+call. With an empty cache ("cold") without imports, those of LLVM and of the code generator too; with the cache that
+the process before left ("warm") with all that is imported after `import symnet`. Peers beside symnet are jax and
+numba where they are installed, without imports.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ MEASURED = ["W1", "W5-digits", "W5-b128", "W7-train", "W8-train", "W9-train"]
 COMPARED = [name for name in ("jax", "numba") if PEERS[name].is_installed]
 TIMES = 5
 STAGES = ["passes", "kernels", "llvm", "link"]
-# What the first program brings with it.
-LAZY = ["native", "program", "trampoline", "call", "team"]
+# What a first compilation imports.
+LAZY = ["native", "program", "machine"]
 
 
-def measure(peer: str, row: str) -> None:
-    """In a child: the milliseconds in all and by stage."""
+def measure(peer: str, row: str, cache: str) -> None:
+    """In a child: the milliseconds in all and by stage, with a cache that is "cold" or "warm"."""
     workload = ROWS[row]()
     importlib.import_module(f"symnet.bench.peers.{PEERS[peer].module}")
-    if peer == "symnet":
+    if peer == "symnet" and cache == "cold":
         for module in LAZY:
             importlib.import_module(f"symnet.codegen.{module}")
     start = time.process_time()
@@ -44,9 +45,9 @@ def measure(peer: str, row: str) -> None:
     print((time.process_time() - start) * 1e3, *(stages[name] for name in STAGES if stages))
 
 
-def child(peer: str, row: str, folder: str) -> list[float]:
+def child(peer: str, row: str, cache: str, folder: str) -> list[float]:
     environment = {**os.environ, **PEERS[peer].settings(threads=1), "SYMNET_CACHE_DIR": folder}
-    command = [sys.executable, __file__, peer, row]
+    command = [sys.executable, __file__, peer, row, cache]
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     return [float(word) for word in printed.split()]
 
@@ -56,12 +57,12 @@ def of_row(row: str) -> Iterator[str]:
     cold, warm = [], []
     for _ in range(TIMES):
         with tempfile.TemporaryDirectory() as folder:
-            cold.append(child("symnet", row, folder))
-            warm.append(child("symnet", row, folder))
+            cold.append(child("symnet", row, "cold", folder))
+            warm.append(child("symnet", row, "warm", folder))
     yield from (f"{statistics.median(numbers):.1f}" for numbers in zip(*cold, strict=True))
     yield f"{statistics.median(numbers[0] for numbers in warm):.1f}"
     for peer in COMPARED:
-        found = [child(peer, row, os.devnull) for _ in range(3)]
+        found = [child(peer, row, "cold", os.devnull) for _ in range(3)]
         yield f"{statistics.median(numbers[0] for numbers in found):.0f}" if all(found) else "–"
 
 
