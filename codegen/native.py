@@ -21,7 +21,7 @@ from symnet.errors import CompileError, OutOfMemory, SymnetError
 from symnet.graph import Graph, Node
 from symnet.reference import interpret
 from symnet.report import MemoryReport
-from symnet.untouched import fingerprint, remember
+from symnet.untouched import fingerprint, remember, replaced
 
 from .cache import find, folder, keep, name_of
 from .call import Binding, InputSpec, ResultSpec, run
@@ -105,10 +105,9 @@ class NativeProgram:
 
     def _looked_up(self) -> tuple[str, bytes]:
         """The name of the program in the cache, and its machine code; empty where there is none."""
-        if folder() is None:
-            self.report.program = "generated: the cache is off"
-            return "", b""
         try:
+            if why := replaced() or ("" if folder() else "the cache is off"):
+                raise Unnamed(why)
             name = name_of(program_key(self.graph, self.target, self._max_bytes))
         except Unnamed as reason:
             self.report.program = f"generated: {reason}"

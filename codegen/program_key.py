@@ -5,8 +5,9 @@
     node  ::= op  operands  attributes  dtype  shape
 
 Every node counts, dead ones too, and the order in which they stand: names of buffers and the order of kernels follow
-it. The lines of the user's program do not count, nor do the numbers of Parameters. Whatever has no certain text, an op
-that a user added or an attribute of an unknown kind, raises :class:`Unnamed`: such a program is not looked up.
+it. The lines of the user's program do not count, nor do the numbers and names of Parameters. Whatever has no certain
+text, an op that a user added or an attribute of an unknown kind, raises :class:`Unnamed`: such a program is not looked
+up.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from symnet.dims import Dim, Extremum, Quotient
-from symnet.graph import Graph, Literal, Node
+from symnet.graph import PARAMETER, Graph, Literal, Node
 from symnet.op import OPS
 from symnet.ops.scan import SCAN, Body
-from symnet.untouched import fingerprint, is_known, replaced
+from symnet.untouched import fingerprint, is_known
 
 from .processor import facts
 from .targets import Target
@@ -42,8 +43,6 @@ def program_key(graph: Graph, target: Target, max_bytes: int | None) -> tuple[st
     Unnamed
         Something that decides it has no certain text.
     """
-    if reason := replaced():
-        raise Unnamed(reason)
     files = fingerprint()
     if not files:
         raise Unnamed("symnet's files are as new as this process")
@@ -90,7 +89,9 @@ class _Writer:
         op = node.op
         if not is_known(op) or OPS.get(op.name) is not op:
             raise Unnamed(f"{op.name} is no op of symnet's own")
-        attrs = "".join([f" {name!r}={self.value(value)}" for name, value in node.attrs.items()])
+        # A Parameter's name is its number in the process where none was given; what is bound is found by its node.
+        unnamed = {} if op is PARAMETER and node.attrs.keys() == {"name"} else node.attrs
+        attrs = "".join([f" {name!r}={self.value(value)}" for name, value in unnamed.items()])
         made = self.types.get(id(node.type))
         if made is None:
             made = self.types[id(node.type)] = self.value((node.type.dtype, node.type.shape))

@@ -28,6 +28,7 @@ _SUFFIXES = (".py", ".ll")
 _Watched = tuple[Any, tuple[Any, ...], tuple[Any, ...]]
 _remembered: dict[str, list[_Watched]] = {}
 _known: dict[int, Any] = {}
+_faults: list[str] = []
 
 
 def remember(name: str) -> None:
@@ -41,15 +42,24 @@ def remember(name: str) -> None:
 
 
 def replaced() -> str:
-    """What of symnet's code is not as its files have it, in words; empty if all is."""
+    """What of symnet's code is not as its files have it, or once was not, in words; empty if all is."""
+    # Once, for ever: what was computed meanwhile may have been kept, as functions keep their answers.
+    if not _faults:
+        _faults.extend(_replaced())
+    return _faults[0] if _faults else ""
+
+
+def _replaced() -> Iterator[str]:
     for name in list(sys.modules):
         if name.startswith(_ROOMS) and name not in _remembered:
-            return f"{name} was imported apart"
+            yield f"{name} was imported apart"
     for name, watched in _remembered.items():
         for holder, keys, values in watched:
-            if not all(map(is_, map(_held(holder).get, keys), values)):
-                return f"a part of {name} was replaced"
-    return ""
+            held = _held(holder)
+            if not all(map(is_, map(held.get, keys), values)) or (
+                len(held) > len(keys) and not _may_grow(holder, name)
+            ):
+                yield f"a part of {name} was replaced"
 
 
 def is_known(thing: object) -> bool:
@@ -82,6 +92,11 @@ def _is_ours(kind: type) -> bool:
 def _holds(kind: type) -> bool:
     """Whether objects of a class hold what may be replaced."""
     return kind is dict or (_is_ours(kind) and kind.__dictoffset__ != 0)
+
+
+def _may_grow(holder: Any, name: str) -> bool:
+    """Whether names may come later: of modules in their packages, of ops that a user adds, of Parameters."""
+    return hasattr(holder, "__path__") or (type(holder) is dict and not name.startswith(_ROOMS))
 
 
 def _held(holder: Any) -> Mapping[Any, Any]:
