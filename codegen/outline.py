@@ -1,33 +1,41 @@
-"""The little that is kept of a whole program beside its object: what binding it to Python needs."""
+"""The little that is kept of a whole program beside its object: what binding it to Python needs.
+
+outline  ::= object  frame_size  cost_at  stores_early  3 counts  place*  constant*  copy*     words
+place    ::= graph  node                                    a parameter
+constant ::= place  packing                                 one that lies as it is has a packing of zeros
+copy     ::= number of a parameter  packing
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from symnet.graph import Graph, Node
 
-from .packing import Packing
+from .packing import NO_PACKING, Packing
 
 if TYPE_CHECKING:
     from .program import Assembly
 
-# A node: the number of its graph among those of the program, and its place there.
-Place = tuple[int, int]
+
+class Place(NamedTuple):
+    """A node: the number of its graph among those of the program, and its place there."""
+
+    graph: int
+    node: int
 
 
-@dataclass(frozen=True)
-class KeptConstant:
-    """A constant, by its node, and how it lies in memory; None is as it is."""
+class KeptConstant(NamedTuple):
+    """A constant, by its node, and how it lies in memory."""
 
     place: Place
-    packing: Packing | None
+    packing: Packing
 
 
-@dataclass(frozen=True)
-class KeptCopy:
+class KeptCopy(NamedTuple):
     """A copy of a parameter, by its number, and how it is laid out."""
 
     parameter: int
@@ -42,12 +50,12 @@ class Outline:
     ----------
     object : str
         The name of its machine code in the cache.
-    parameters : list of pairs of int
+    parameters : list of Place
         The nodes whose memory the entry is given, in that order.
     constants : list of KeptConstant
         Those it is given next.
     copies : list of KeptCopy
-        And the copies that are kept of parameters.
+        And those of parameters.
     frame_size, cost_at : int
         See :class:`symnet.codegen.binding.Binding`.
     stores_early : bool
@@ -70,7 +78,7 @@ class Outline:
         plan, frame = assembly.plan, assembly.frame
 
         def place(node: Node) -> Place:
-            return numbers[node.graph], node.index
+            return Place(numbers[node.graph], node.index)
 
         return Outline(
             object,
@@ -84,16 +92,29 @@ class Outline:
 
     def to_bytes(self) -> bytes:
         """As it is kept."""
-        return json.dumps(asdict(self)).encode()
+        numbers: list[int] = [self.frame_size, self.cost_at, self.stores_early]
+        numbers += [len(self.parameters), len(self.constants), len(self.copies)]
+        numbers += [number for place in self.parameters for number in place]
+        numbers += [number for c in self.constants for number in (*c.place, *astuple(c.packing))]
+        numbers += [number for c in self.copies for number in (c.parameter, *astuple(c.packing))]
+        return " ".join([self.object, *(str(int(number)) for number in numbers)]).encode()
 
     @staticmethod
     def from_bytes(body: bytes) -> Outline:
         """What was kept."""
-        known = json.loads(body)
-        known["constants"] = [KeptConstant(c["place"], _packing(c["packing"])) for c in known["constants"]]
-        known["copies"] = [KeptCopy(c["parameter"], Packing(**c["packing"])) for c in known["copies"]]
-        return Outline(**known)
+        object, *words = body.decode().split()
+        numbers = map(int, words)
+        frame_size, cost_at, early, n_parameters, n_constants, n_copies = islice(numbers, 6)
+        parameters = [_place(numbers) for _ in range(n_parameters)]
+        constants = [KeptConstant(_place(numbers), _packing(numbers)) for _ in range(n_constants)]
+        copies = [KeptCopy(next(numbers), _packing(numbers)) for _ in range(n_copies)]
+        return Outline(object, parameters, constants, copies, frame_size, cost_at, bool(early))
 
 
-def _packing(known: dict[str, Any] | None) -> Packing | None:
-    return None if known is None else Packing(**known)
+def _place(numbers: Iterable[int]) -> Place:
+    return Place(*islice(numbers, 2))
+
+
+def _packing(numbers: Iterable[int]) -> Packing:
+    *sizes, is_paired = islice(numbers, len(astuple(NO_PACKING)))
+    return Packing(*sizes, bool(is_paired))

@@ -83,6 +83,10 @@ def _paired(matrix: np.ndarray) -> np.ndarray:
     return bits[::2] | bits[1::2] << 16
 
 
-def laid_out(array: np.ndarray, packing: Packing | None) -> np.ndarray:
+# Of what lies as it is.
+NO_PACKING = Packing(0, 0, 0, 0, 0, 0, 0)
+
+
+def laid_out(array: np.ndarray, packing: Packing) -> np.ndarray:
     """The numbers of a constant as kernels read them, aligned."""
-    return aligned_copy(array) if packing is None else packing.of(array)
+    return aligned_copy(array) if packing == NO_PACKING else packing.of(array)

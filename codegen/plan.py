@@ -10,7 +10,7 @@ from symnet.graph import Node
 from symnet.origin import Origin
 
 from .loops import Buffer, Kernel
-from .packing import Packing
+from .packing import NO_PACKING, Packing
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Constant:
     """Numbers that steps read, as they are or laid out anew."""
 
     node: Node
-    packing: Packing | None = None
+    packing: Packing = NO_PACKING
 
 
 @dataclass
