@@ -12,6 +12,7 @@ The files in reading order:
 `emit`; `writer`, `indices`, `access`, `words`   loop IR to LLVM text (`llvm_text`: its spelling; `vector_math`)
 `program`; `memory`, `ruler`, `frame`            one entry of all kernels, its arena, and what sizes decide
 `native`; `jit`, `cache`                         a graph compiled, linked, and kept on disk
+`program_key`, `outline`; `account`              whole programs there: by name, in short; what is told of them
 `binding`, `call`, `trampoline`                  the way from Python into it (`layouts`: memory that both sides know)
 `pool`, `team`                                   memory of large results; threads that share a kernel
 ===============================================  =====================================================================

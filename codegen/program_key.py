@@ -45,7 +45,7 @@ def program_key(graph: Graph, target: Target, max_bytes: int | None) -> tuple[st
     """
     files = fingerprint()
     if not files:
-        raise Unnamed("symnet's files are as new as this process")
+        raise Unnamed("symnet's files are newer than this process, or none")
     versions = f"Python {sys.version}, numpy {np.__version__}, {facts().llvm}"
     writer = _Writer(bodies(graph))
     options = writer.value((*astuple(target), max_bytes))

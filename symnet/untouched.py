@@ -104,17 +104,20 @@ def _held(holder: Any) -> Mapping[Any, Any]:
 
 
 @cache
-def _files() -> tuple[str, ...]:
-    """The paths of the files that decide how a graph is compiled."""
-    top = sys.modules["symnet"].__path__
-    rooms = [folder for room in _ROOMS for folder in sys.modules[room].__path__]
-    walks = [next(os.walk(folder)) for folder in top] + [walk for folder in rooms for walk in os.walk(folder)]
-    return tuple(os.path.join(at, file) for at, _, files in walks for file in sorted(files) if file.endswith(_SUFFIXES))
+def _files() -> list[str]:
+    """The paths of the files that decide how a graph is compiled; none where the code is not in files of its own."""
+    walks = [next(os.walk(folder), ("", [], [])) for folder in sys.modules["symnet"].__path__]
+    walks += [walk for room in _ROOMS for folder in sys.modules[room].__path__ for walk in os.walk(folder)]
+    found = [os.path.join(at, file) for at, _, files in walks for file in sorted(files) if file.endswith(_SUFFIXES)]
+    return found if __file__ in found else []
 
 
 def fingerprint() -> str:
     """The state of symnet's files: names, sizes and times; empty where they may not be those that were loaded."""
-    states = [(path, os.stat(path)) for path in _files()]
+    try:
+        states = [(path, os.stat(path)) for path in _files()]
+    except OSError:
+        return ""
     if any(max(state.st_mtime_ns, state.st_ctime_ns) >= _STARTED for _, state in states):
         return ""
     return "\n".join(f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for path, s in states)
