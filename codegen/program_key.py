@@ -23,7 +23,6 @@ import numpy as np
 
 from symnet.dims import Dim, Extremum, Quotient
 from symnet.graph import PARAMETER, Graph, Literal, Node
-from symnet.op import OPS
 from symnet.ops.scan import SCAN, Body
 from symnet.untouched import fingerprint, is_known
 
@@ -87,7 +86,7 @@ class _Writer:
 
     def node(self, node: Node) -> str:
         op = node.op
-        if not is_known(op) or OPS.get(op.name) is not op:
+        if not is_known(op):
             raise Unnamed(f"{op.name} is no op of symnet's own")
         # A Parameter's name is its number in the process where none was given; what is bound is found by its node.
         unnamed = {} if op is PARAMETER and node.attrs.keys() == {"name"} else node.attrs

@@ -106,6 +106,13 @@ def two_threads() -> Any:
 
 
 @program
+def rounded() -> Any:
+    x = sn.Variable("x", (16, 30), "float32")
+    f = sn.compile(x @ x.T, precision="bf16")
+    return f, f(np.ones((16, 30)) / 30)
+
+
+@program
 def portable() -> Any:
     x = sn.Variable("x", ("n", 30), "float32")
     f = sn.compile(sn.erf(x @ x.T), target="portable", precision="bf16")

@@ -299,6 +299,20 @@ print(compiled(), compiled(7.0), sep="\\n")
     assert len(found) == 3 and all("was replaced" in line for line in found)
 
 
+def test_ops_are_told_apart_by_their_names(tmp_path: Path) -> None:
+    code = (
+        SMALL
+        + """
+import symnet.linalg
+from symnet.op import Op
+from symnet import untouched
+ops = [each for each in untouched._known.values() if isinstance(each, Op)]
+assert len(ops) > 100 and len({op.name for op in ops}) == len(ops)
+"""
+    )
+    run("-c", code, folder=tmp_path)
+
+
 def test_everything_that_users_import_leaves_the_code_as_it_is(tmp_path: Path) -> None:
     code = (
         SMALL
