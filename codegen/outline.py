@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from symnet.graph import Graph, Node
 
-from .packing import NO_PACKING, Packing
+from .packing import Packing
 
 if TYPE_CHECKING:
     from .program import Assembly
@@ -116,5 +116,5 @@ def _place(numbers: Iterable[int]) -> Place:
 
 
 def _packing(numbers: Iterable[int]) -> Packing:
-    *sizes, is_paired = islice(numbers, len(astuple(NO_PACKING)))
-    return Packing(*sizes, bool(is_paired))
+    start, down, across, rows, columns, width, lanes, is_paired = islice(numbers, 8)
+    return Packing(start, down, across, rows, columns, width, lanes, bool(is_paired))

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 import symnet as sn
 from symnet.codegen import native, outline, program_key
 from symnet.codegen.cache import SUFFIX
+from symnet.codegen.packing import NO_PACKING, Packing
+from symnet.codegen.processor import Facts
 from symnet.dims import Dim, Quotient
 from symnet.graph import Graph, Literal
 
@@ -204,9 +206,10 @@ def test_names_numbers_and_lines_of_parameters_decide_nothing() -> None:
 
 def test_the_versions_and_files_are_in_the_name(monkeypatch: pytest.MonkeyPatch, here: Path) -> None:
     f = sn.compile(X + 1)
-    for name in ("llvm_version", "fingerprint"):
+    others: dict[str, Any] = {"facts": Facts("", "", "another"), "fingerprint": "another"}
+    for name, other in others.items():
         before = key(f)
-        monkeypatch.setattr(program_key, name, lambda: "another")
+        monkeypatch.setattr(program_key, name, lambda other=other: other)
         assert key(f) != before
 
 
