@@ -110,6 +110,7 @@ class _Former:
                 self._loop(node)
             else:
                 self._assign(node)
+        self._rise()
         self._sink()
         return [g for g in self.groups if g.nodes]
 
@@ -186,6 +187,27 @@ class _Former:
             operand = source
         return operand.shape == group.domain or _is_row(operand.shape, group.domain)
 
+    def _rise(self) -> None:
+        """Move a map group into the latest of the groups it reads, where all its nodes may join that one.
+
+        Its first node read arrays alone, and so began a group that later ones joined.
+        """
+        for index, group in enumerate(self.groups):
+            if group.kind != "map" or group.closed:
+                continue
+            reads = {n: [read for i in n.inputs for read in self._bases(i)] for n in group.nodes}
+            latest = max({self.place[base] for of in reads.values() for base, _ in of} - {index}, default=-1)
+            if latest < 0 or len(group.nodes) + len(self.groups[latest].nodes) > LIMIT:
+                continue
+            inside = {n: [(base, how) for base, how in of if self.place[base] == latest] for n, of in reads.items()}
+            if all(self._joins(n, self.groups[latest], found) for n, found in inside.items()):
+                self.groups[latest].nodes += group.nodes
+                self._moved(group, latest)
+
+    def _moved(self, group: Group, place: int) -> None:
+        self.place.update(dict.fromkeys(group.nodes, place))
+        group.nodes = []
+
     def _sink(self) -> None:
         """Move a map group into the one group that reads it, where that costs nothing twice."""
         for index in reversed(range(len(self.groups))):
@@ -197,9 +219,7 @@ class _Former:
                 continue
             if self._may_sink(group, self.groups[reader]):
                 self.groups[reader].nodes[:0] = group.nodes
-                for node in group.nodes:
-                    self.place[node] = reader
-                group.nodes = []
+                self._moved(group, reader)
 
     def _only_reader(self, group: Group, index: int) -> int | None:
         readers: set[int] = set()
@@ -234,12 +254,23 @@ class _Former:
             if self._is_read_at_several_places(group, reader):
                 return False
             return group.domain == reader.domain or not _costly(group)
-        first = reader.nodes[0]
         if reader.kind == "rows":
             return group.domain == reader.domain
-        return (
-            first.op.family == "reduction" and first.inputs[0] in group.nodes and group.domain == first.inputs[0].shape
-        )
+        fold = next(n for n in reader.nodes if n.op.family in ("reduction", "contraction"))
+        if fold.op.family == "reduction" and fold.inputs[0] in group.nodes:
+            return group.domain == fold.inputs[0].shape
+        return group.domain == reader.domain and self._is_read_behind(group, reader, fold)
+
+    def _is_read_behind(self, group: Group, reader: Group, fold: Node) -> bool:
+        """Whether a group is read element by element, and only by what follows the reader's fold."""
+        reads = [
+            (node, how)
+            for node in reader.nodes
+            for operand in node.inputs
+            for base, how in self._bases(operand)
+            if base in group.nodes
+        ]
+        return all(node is not fold and how == "direct" for node, how in reads)
 
 
 def _early_first(live: Sequence[Node]) -> list[Node]:
