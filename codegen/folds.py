@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from symnet import scalar as s
+from symnet.dims import Size
 from symnet.scalar import FLOATS, Scalar
 
-from .loops import postorder
+from .loops import postorder, replace
 
 
 def folds_in(values: Sequence[Scalar]) -> list[Scalar]:
@@ -25,6 +26,10 @@ class Instance:
     kind: str
     body: Scalar
     place: Scalar
+
+    def at(self, indices: Mapping[str, Size]) -> Instance:
+        """The fold with some of its indices replaced."""
+        return Instance(self.kind, *replace([self.body, self.place], indices, {}))
 
     def firsts(self) -> list[Scalar]:
         """The state before the first iteration; the last one is the fold's result."""
@@ -74,3 +79,11 @@ def combine(kind: str, total: Scalar, x: Scalar) -> Scalar:
     if kind == "min":
         return s.minimum(total, x)
     return total & x if kind == "and" else total | x
+
+
+def together(kind: str, parts: Sequence[Scalar]) -> Scalar:
+    """Partial results as one, by halves."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return combine(kind, together(kind, parts[:half]), together(kind, parts[half:]))

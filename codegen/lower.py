@@ -17,7 +17,7 @@ from .ahead import packed_ahead
 from .folds import folds_in
 from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace
 from .reuse import kept_values
-from .schedule import Axes, Schedule, choose, first_load, for_sweep, rows_in_step, stride
+from .schedule import Axes, Schedule, choose, first_load, for_sweep, parts_of, rows_in_step, stride
 from .strips import Strips
 from .sweeps import Row, Sweeps
 from .targets import Target
@@ -195,7 +195,8 @@ class _Lowering(Strips, Sweeps):
             inner: list[Statement] = []
             for n_columns, loop in self.vector_pieces(sizes[schedule.vector], schedule.lanes, schedule.vectors):
                 spots = spots_of(schedule, at, (n_rows, row_loop), (n_columns, Dim.named(loop.index)))
-                inner += inside_loop(loop, self.tile(spots, self.outputs))
+                parts = parts_of(self.folds, schedule.rows * n_columns)
+                inner += inside_loop(loop, self.tile(spots, self.outputs, parts))
             pieces += inside_loop(row_loop, inner)
         return pieces
 

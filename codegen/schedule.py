@@ -19,6 +19,8 @@ TYPICAL = 64
 LARGEST_BODY = 640
 # A fold of so few steps needs no loop.
 FEWEST_STEPS = 4
+# A sum that waits for its last step leaves room for so many others.
+SUMS = 8
 # With so many rows to use it, copying a strip is cheap.
 PACKED_ROWS = 48
 # Bytes of rows that are swept together.
@@ -121,6 +123,14 @@ def _has_pairs(folds: Sequence[Scalar], schedule: Schedule) -> bool:
         return False
     found = [(moves(x, str(schedule.row)) != 0, moves(x, str(schedule.vector)) != 0) for x in loads]
     return sorted(found) == [(False, True), (True, False)]
+
+
+def parts_of(folds: Sequence[Scalar], sums: int) -> int:
+    """In how many partial sums a fold over one axis is computed, where a tile has so many sums."""
+    if any(f.payload.kind.startswith("arg") for f in folds):
+        return 1
+    steps = [n if isinstance(n, int) else TYPICAL for f in folds for _, n in f.payload.axes]
+    return max(1, min(SUMS // (sums * max(len(folds), 1)), min(steps, default=1) // FEWEST_STEPS))
 
 
 def packable(folds: Sequence[Scalar], schedule: Schedule) -> list[tuple[Scalar, Scalar]]:

@@ -10,7 +10,7 @@ from symnet import scalar as s
 from symnet.dims import Dim, Size, product, substitute
 from symnet.scalar import Scalar
 
-from .folds import Instance, folds_in
+from .folds import Instance, folds_in, together
 from .loops import Carry, Loop, Output, Statement, Store, postorder, rebuilt, replace
 from .schedule import FEWEST_STEPS, Axes, Schedule
 
@@ -74,15 +74,15 @@ class Tiling:
         pieces.append((1, Loop(self.name("j"), full, extent, lanes, lanes, masked=True)))
         return pieces
 
-    def tile(self, spots: Sequence[dict[str, Size]], outputs: Sequence[Output]) -> list[Statement]:
-        """Folds and stores at several places of the domain at once."""
+    def tile(self, spots: Sequence[dict[str, Size]], outputs: Sequence[Output], parts: int = 1) -> list[Statement]:
+        """Folds and stores at several places of the domain at once; folds over one axis in so many partial ones."""
         statements: list[Statement] = []
         found: list[dict[Scalar, Scalar]] = [{} for _ in spots]
         by_axes: dict[Axes, list[Scalar]] = {}
         for fold in folds_in([o.value for o in outputs]):
             by_axes.setdefault(fold.payload.axes, []).append(fold)
         for axes, folds in by_axes.items():
-            statements += self._fold_loops(axes, folds, spots, found)
+            statements += self._fold_loops(axes, folds, spots, found, parts)
         for output in outputs:
             order = postorder([output.value], found[0])
             for spot, known in zip(spots, found, strict=True):
@@ -91,7 +91,12 @@ class Tiling:
         return statements
 
     def _fold_loops(
-        self, axes: Axes, folds: Sequence[Scalar], spots: Sequence[dict[str, Size]], found: list[dict[Scalar, Scalar]]
+        self,
+        axes: Axes,
+        folds: Sequence[Scalar],
+        spots: Sequence[dict[str, Size]],
+        found: list[dict[Scalar, Scalar]],
+        parts: int,
     ) -> list[Statement]:
         """The loops over `axes` that compute the folds at every spot; equal instances are computed once."""
         indices = {name: self.name(name) for name, _ in axes}
@@ -108,8 +113,11 @@ class Tiling:
                 place = s.index(inner[axes[-1][0]], fold.dtype if fold.payload.kind.startswith("arg") else "int64")
                 instances.setdefault(key, Instance(fold.payload.kind, body, place))
                 wanted.append((known, fold, key))
-        firsts = [i.firsts() for i in instances.values()]
-        loops, states = self._nest([(indices[n], size) for n, size in axes], list(instances.values()), firsts)
+        own, every = [(indices[n], size) for n, size in axes], list(instances.values())
+        if parts > 1 and len(axes) == 1:
+            loops, states = self._in_parts(own[0], every, parts)
+        else:
+            loops, states = self._nest(own, every, [i.firsts() for i in every])
         for known, fold, key in wanted:
             known[fold] = states[place_of[key]][-1]
         return loops
@@ -123,27 +131,55 @@ class Tiling:
             return [], [_in_steps(axes, i, first) for i, first in zip(instances, firsts, strict=True)]
         (index, size), *rest = axes
         loop = Loop(index, 0, size, 1)
+        if not rest:
+            return [loop], self._carried(loop, instances, firsts)
+        states = self._carries(loop, firsts)
+        loop.body, ends = self._nest(rest, instances, states)
+        _set_nexts(loop, ends)
+        return [loop], states
+
+    def _in_parts(
+        self, axis: tuple[str, Size], instances: Sequence[Instance], parts: int
+    ) -> tuple[list[Statement], list[list[Scalar]]]:
+        """A loop that takes so many steps at once, each into a state of its own, and one over those that are left.
+
+        A sum waits for its last step: few sums leave the multipliers idle.
+        """
+        index, size = axis
+        whole = size // parts * parts
+        loop, rest = Loop(index, 0, whole, parts), Loop(self.name(index), whole, size, 1)
+        every = [i.at({index: Dim.named(index) + k}) for i in instances for k in range(parts)]
+        states = self._carried(loop, every, [i.firsts() for i in every])
+        left = [i.at({index: Dim.named(rest.index)}) for i in instances]
+        states[::parts] = self._carried(rest, left, states[::parts])
+        totals = [[together(i.kind, [x for (x,) in states[k * parts :][:parts]])] for k, i in enumerate(instances)]
+        return [loop, rest], totals
+
+    def _carried(self, loop: Loop, instances: Sequence[Instance], firsts: Sequence[list[Scalar]]) -> list[list[Scalar]]:
+        """The states of instances behind a loop that goes on from `firsts`."""
+        states = self._carries(loop, firsts)
+        _set_nexts(loop, [instance.nexts(state) for instance, state in zip(instances, states, strict=True)])
+        return states
+
+    def _carries(self, loop: Loop, firsts: Sequence[list[Scalar]]) -> list[list[Scalar]]:
         loop.carries = [Carry(self.name("acc"), first) for state in firsts for first in state]
         carried = iter(loop.carries)
-        states = [[s.variable(next(carried).name, first.dtype) for first in state] for state in firsts]
-        if rest:
-            loop.body, ends = self._nest(rest, instances, states)
-        else:
-            ends = [instance.nexts(state) for instance, state in zip(instances, states, strict=True)]
-        for carry, end in zip(loop.carries, [x for state in ends for x in state], strict=True):
-            carry.next = end
-        return [loop], states
+        return [[s.variable(next(carried).name, first.dtype) for first in state] for state in firsts]
 
     def stores(self, at: dict[str, Size], known: dict[Scalar, Scalar], outputs: Sequence[Output]) -> list[Statement]:
         return [Store(o.buffer.name, substitute(o.address, at), replace([o.value], at, known)[0]) for o in outputs]
+
+
+def _set_nexts(loop: Loop, ends: Sequence[list[Scalar]]) -> None:
+    for carry, end in zip(loop.carries, [x for state in ends for x in state], strict=True):
+        carry.next = end
 
 
 def _in_steps(axes: Axes, instance: Instance, state: list[Scalar]) -> list[Scalar]:
     """The state of a fold after few steps, one after the other."""
     for places in places_of(*(range(size) for _, size in axes)):
         at = dict(zip((name for name, _ in axes), places, strict=True))
-        body, place = replace([instance.body, instance.place], at, {})
-        state = Instance(instance.kind, body, place).nexts(state)
+        state = instance.at(at).nexts(state)
     return state
 
 
