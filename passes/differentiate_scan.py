@@ -16,6 +16,8 @@ from .loop_bodies import numbered
 Pullback = Callable[..., list[Node | None]]
 # What a step backwards takes from the step forwards; all else it computes again. (All, where the step is a segment.)
 KEPT = ("contraction", "reduction", "composite", "scan")
+# Their gradients need neither operand.
+SUMS = ("add", "subtract")
 
 
 def loop_pullback(
@@ -30,8 +32,8 @@ def loop_pullback(
 
     The loop backwards carries the gradient by each carry, and by whatever is the same at every step; it
     reads what the loop forwards stacked for it: the carries before each step, and results of products
-    and sums inside. Element-wise ops are computed again (checkpoints at every step: Griewank & Walther,
-    Evaluating Derivatives, 2008, ch. 12).
+    and sums inside, with what is added to them. Element-wise ops are computed again (checkpoints at every
+    step: Griewank & Walther, Evaluating Derivatives, 2008, ch. 12).
 
     before:  h = scan(h0, x; h <- tanh(add(x, h)))
     after:   dh0 = scan(dh, x, hs; d <- multiply(d, subtract(1.0, multiply(y, y)))) backwards, y = tanh(add(x, h))
@@ -56,6 +58,7 @@ class _Backwards:
         # The step forwards, as the step backwards sees it.
         self.image: dict[Node, Node] = {}
         self.inputs = self.body.graph.inputs
+        self.kept = _kept(self.body)
         self._copy()
         results = self.body.results
         self.wrt = self._moving({n for n, outside in zip(self.inputs, node.inputs, strict=True) if outside in path})
@@ -135,7 +138,7 @@ class _Backwards:
         stacks: dict[Node, Node] = {self.seeds[k]: self.given[k] for k in self.seeds if k >= self.body.n_carries}
         stacks.update({self.image[n]: arrays[n] for n in self.body.slices})
         for node in order:
-            if node in forward and (forward[node] in self.body.carries or self._is_kept(node)):
+            if node in forward and (forward[node] in self.body.carries or forward[node] in self.kept):
                 stacks[node] = self._stacked(forward[node])
         same = {self.image[n]: arrays[n] for n in self.body.captured}
         # Only what is read: the loop backwards must not seem to depend on anything else.
@@ -150,18 +153,28 @@ class _Backwards:
         """What the step backwards needs, without what lies behind kept values."""
         needed = set(self.inner.roots())
         for node in reversed(self.inner.nodes):
-            if node in needed and not (node in forward and self._is_kept(node)):
+            if node in needed and forward.get(node) not in self.kept:
                 needed.update(node.inputs)
         return [n for n in self.inner.nodes if n in needed]
-
-    def _is_kept(self, node: Node) -> bool:
-        return node.op.family in KEPT and not self.body.is_segment
 
     def _stacked(self, node: Node) -> Node:
         """The values of a node of the step forwards, of all steps."""
         attrs: dict[str, Any] = dict(self.node.attrs)
         position = self.body.stacked(node)
         return scan_result(self.graph, self.body, self.node.inputs, attrs["length"], attrs["is_reversed"], position)
+
+
+def _kept(body: Body) -> set[Node]:
+    """What is kept of a step forwards: results of products and sums, or what comes of them by additions alone."""
+    graph = body.graph
+    users, roots = graph.users(), set(graph.roots())
+    kept: set[Node] = set()
+    for node in graph.nodes if not body.is_segment else ():
+        if node.op.family in KEPT:
+            while node not in roots and [(u.op.name in SUMS, u.type) for u in users[node]] == [(True, node.type)]:
+                (node,) = users[node]
+            kept.add(node)
+    return kept
 
 
 def _cut(graph: Graph, nodes: Sequence[Node], kept: set[Node]) -> Graph:
