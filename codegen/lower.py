@@ -16,6 +16,7 @@ from symnet.scalar import FLOATS, Scalar, scalars_in
 from .ahead import packed_ahead
 from .folds import folds_in
 from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace
+from .regions import regions
 from .reuse import kept_values
 from .schedule import Axes, Schedule, choose, first_load, for_sweep, parts_of, rows_in_step, stride
 from .strips import Strips
@@ -165,6 +166,16 @@ class _Lowering(Strips, Sweeps):
     def body(self) -> list[Statement]:
         if max(self.level.values(), default=0) > 1 or (self.folds and self.row_axis):
             return self._rows()
+        if self.folds:
+            return self._scheduled()
+        statements: list[Statement] = []
+        for domain, outputs in regions(self.domain, self.outputs, self.target.lanes(32)):
+            self.domain, self.outputs = domain, outputs
+            statements += self._scheduled()
+        return statements
+
+    def _scheduled(self) -> list[Statement]:
+        """The loops over the domain, in tiles."""
         values = [o.value for o in self.outputs]
         schedule = choose(self.domain, values, [o.address for o in self.outputs], self.folds, self.target)
         schedule = packed_ahead(schedule, self.domain, self.folds, self.spaces)
