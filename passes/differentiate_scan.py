@@ -31,9 +31,9 @@ def loop_pullback(
     """Insert the gradient of a loop; gives its contributions to those of the loop's inputs that are in `path`.
 
     The loop backwards carries the gradient by each carry, and by whatever is the same at every step; it
-    reads what the loop forwards stacked for it: the carries before each step, and results of products
-    and sums inside, with what is added to them. Element-wise ops are computed again (checkpoints at every
-    step: Griewank & Walther, Evaluating Derivatives, 2008, ch. 12).
+    reads what the loop forwards stacked for it: the carries before each step, results of products and
+    sums inside, with what is added to them, and beside products those of costly element-wise ops. All else
+    is computed again (checkpoints at every step: Griewank & Walther, Evaluating Derivatives, 2008, ch. 12).
 
     before:  h = scan(h0, x; h <- tanh(add(x, h)))
     after:   dh0 = scan(dh, x, hs; d <- multiply(d, subtract(1.0, multiply(y, y)))) backwards, y = tanh(add(x, h))
@@ -165,12 +165,18 @@ class _Backwards:
 
 
 def _kept(body: Body) -> set[Node]:
-    """What is kept of a step forwards: results of products and sums, or what comes of them by additions alone."""
+    """What is kept of a step forwards: results of products and sums, or what comes of them by additions alone.
+
+    Beside products, whose results take as much memory, those of costly element-wise ops too.
+    """
     graph = body.graph
     users, roots = graph.users(), set(graph.roots())
+    has_products = any(node.op.family == "contraction" for node in graph.nodes)
     kept: set[Node] = set()
     for node in graph.nodes if not body.is_segment else ():
-        if node.op.family in KEPT:
+        if has_products and node.op.is_costly and node.dtype in FLOATS:
+            kept.add(node)
+        elif node.op.family in KEPT:
             while node not in roots and [(u.op.name in SUMS, u.type) for u in users[node]] == [(True, node.type)]:
                 (node,) = users[node]
             kept.add(node)
