@@ -6,7 +6,7 @@ groups, in order, are the kernels; a value used only inside its group never reac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symnet.dtype import Shape, normalize_axes
@@ -188,21 +188,39 @@ class _Former:
         return operand.shape == group.domain or _is_row(operand.shape, group.domain)
 
     def _rise(self) -> None:
-        """Move a map group into the latest of the groups it reads, where all its nodes may join that one.
+        """Move a map group into the latest of the groups it reads, or into a map beside it that reads one of them too.
 
-        Its first node read arrays alone, and so began a group that later ones joined.
+        Its first node read earlier groups, or none, and so began a group that later nodes joined.
         """
+        beside: dict[Shape, int] = {}
         for index, group in enumerate(self.groups):
-            if group.kind != "map" or group.closed:
-                continue
-            reads = {n: [read for i in n.inputs for read in self._bases(i)] for n in group.nodes}
-            latest = max({self.place[base] for of in reads.values() for base, _ in of} - {index}, default=-1)
-            if latest < 0 or len(group.nodes) + len(self.groups[latest].nodes) > LIMIT:
-                continue
-            inside = {n: [(base, how) for base, how in of if self.place[base] == latest] for n, of in reads.items()}
-            if all(self._joins(n, self.groups[latest], found) for n, found in inside.items()):
-                self.groups[latest].nodes += group.nodes
-                self._moved(group, latest)
+            if group.kind == "map" and not group.closed:
+                reads = {n: [read for i in n.inputs for read in self._bases(i)] for n in group.nodes}
+                latest = max({self.place[base] for of in reads.values() for base, _ in of} - {index}, default=-1)
+                other = beside.get(group.domain, -1)
+                if latest >= 0 and self._may_rise(group, reads, latest):
+                    self._rise_to(latest, group)
+                elif other > latest >= 0 and self._reads_one_of(self.groups[other], reads) and self._fit(group, other):
+                    self._rise_to(other, group)
+                else:
+                    beside[group.domain] = index
+
+    def _may_rise(self, group: Group, reads: Mapping[Node, list[tuple[Node, str]]], place: int) -> bool:
+        """Whether all nodes of a group may join another one."""
+        inside = {n: [(base, how) for base, how in of if self.place[base] == place] for n, of in reads.items()}
+        return self._fit(group, place) and all(self._joins(n, self.groups[place], of) for n, of in inside.items())
+
+    def _fit(self, group: Group, place: int) -> bool:
+        return len(group.nodes) + len(self.groups[place].nodes) <= LIMIT
+
+    def _reads_one_of(self, group: Group, reads: Mapping[Node, list[tuple[Node, str]]]) -> bool:
+        """Whether a group reads something that others read too."""
+        sources = {base for of in reads.values() for base, _ in of}
+        return any(base in sources for n in group.nodes for i in n.inputs for base, _ in self._bases(i))
+
+    def _rise_to(self, place: int, group: Group) -> None:
+        self.groups[place].nodes += group.nodes
+        self._moved(group, place)
 
     def _moved(self, group: Group, place: int) -> None:
         self.place.update(dict.fromkeys(group.nodes, place))

@@ -102,6 +102,32 @@ def test_a_value_read_by_two_kernels_is_computed_once() -> None:
     assert kinds([e.sum(axis=0), e @ W]) == [("map", ["exp"]), ("fold", ["sum"]), ("fold", ["matmul"])]
 
 
+def square(name: str) -> sn.Parameter:
+    return sn.Parameter(RNG.uniform(1, 2, (5, 5)), name=name)
+
+
+def test_moments_and_weights_change_where_their_gradient_is_computed() -> None:
+    x, _, _ = variables()
+    gradient = sn.transpose(x) @ x
+    m = square("m") * 0.9 + gradient * 0.1
+    v = square("v") * 0.99 + gradient * gradient * 0.01
+    ((kind, names),) = kinds([m, v, square("w") - m / sn.sqrt(v)])
+    assert (kind, names.count("matmul"), names.count("sqrt")) == ("fold", 1, 1)
+
+
+def test_what_a_product_reads_along_its_sum_is_computed_before() -> None:
+    e = sn.exp(square("e"))
+    x, _, _ = variables()
+    assert kinds([e @ e + e, x * 2.0]) == [("map", ["exp"]), ("fold", ["matmul", "add"]), ("map", ["multiply"])]
+
+
+def test_maps_of_parts_of_a_value_are_one() -> None:
+    x, _, _ = variables()
+    z = x @ W
+    left, right = sn.sigmoid(z[:, :2]), sn.tanh(z[:, 2:])
+    assert kinds([left, right, left * right]) == [("fold", ["matmul"]), ("map", ["sigmoid", "tanh", "multiply"])]
+
+
 def test_a_check_on_computed_data_keeps_groups_apart() -> None:
     _, _, i = variables()
     assert kinds((i * 2 + 1) ** (i * i)) == [
