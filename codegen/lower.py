@@ -14,6 +14,7 @@ from symnet.dims import Dim, Size, minimum, names, product, substitute
 from symnet.scalar import FLOATS, Scalar, scalars_in
 
 from .ahead import packed_ahead
+from .axes import merged
 from .folds import folds_in
 from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace
 from .regions import regions
@@ -50,6 +51,7 @@ def lower(
     domain = [(n, size) for n, size in domain if size != 1]
     ones = {n: 0 for n, size in domain if size == 1}
     outputs = [Output(o.buffer, substitute(o.address, ones), o.value) for o in outputs]
+    domain, outputs = merged(domain, outputs, row_axis)
     lowering = _Lowering(domain, outputs, target, row_axis, {b.name: b.space for b in buffers.values()})
     # Where nothing is stored no loops are chosen: along an axis of no elements addresses do not tell where they go.
     is_idle = any(size == 0 for name, size in domain if name != row_axis)

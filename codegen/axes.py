@@ -1,0 +1,52 @@
+"""Neighbouring axes of a domain that all addresses walk in step are one: more rows share a tile, or a packed strip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace as changed
+
+from symnet.dims import Size, substitute
+
+from .loops import Output, postorder, replace
+from .schedule import Axes, stride
+
+
+def merged(domain: Axes, outputs: Sequence[Output], row_axis: str | None) -> tuple[Axes, Sequence[Output]]:
+    """The domain and its outputs with as few axes as can be; the axis of sweeps stays on its own.
+
+    before:  y[512 i + 8 j] = x[512 i + 8 j]   for i in 0 .. 4, j in 0 .. 64
+    after:   y[8 j] = x[8 j]                   for j in 0 .. 256
+    """
+    places = _places(outputs)
+    axes: list[tuple[str, Size]] = []
+    gone: dict[str, Size] = {}
+    for name, size in domain:
+        if axes and name != row_axis and all(_in_step(place, axes[-1][0], name, size) for place in places):
+            before, extent = axes.pop()
+            gone[before] = 0
+            size = extent * size
+        axes.append((name, size))
+    if not gone:
+        return domain, outputs
+    values = replace([o.value for o in outputs], gone, {})
+    moved = [substitute(o.address, gone) for o in outputs]
+    return axes, [changed(o, address=a, value=v) for o, a, v in zip(outputs, moved, values, strict=True)]
+
+
+def _places(outputs: Sequence[Output]) -> set[Size]:
+    """Every index expression that a domain's index may occur in."""
+    found: set[Size] = {o.address for o in outputs}
+    for x in postorder([o.value for o in outputs]):
+        if x.op == "load":
+            found.update(x.payload[1])
+        elif x.op == "index":
+            found.add(x.payload)
+        elif x.op == "fold":
+            found.update(size for _, size in x.payload.axes)
+    return found
+
+
+def _in_step(place: Size, outer: str, inner: str, size: Size) -> bool:
+    """Whether a step along the outer axis moves a place as far as `size` steps along the inner one."""
+    step = stride(place, inner)
+    return isinstance(size, int) and step is not None and stride(place, outer) == step * size
