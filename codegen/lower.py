@@ -24,6 +24,7 @@ from .strips import Strips
 from .sweeps import Row, Sweeps
 from .targets import Target
 from .tiles import Tiling, inside_loop, spots_of
+from .transposes import Transposes, beside_squares, transposed
 
 # Scalar operations that a transcendental word takes.
 TRANSCENDENTAL_WEIGHT = 16
@@ -147,7 +148,7 @@ def _sizes_in(outputs: Sequence[Output]) -> list[Size]:
     return found
 
 
-class _Lowering(Strips, Sweeps):
+class _Lowering(Strips, Sweeps, Transposes):
     """Chooses a schedule and has the loops written; the ways to write them are the classes it stands on."""
 
     def __init__(
@@ -172,8 +173,19 @@ class _Lowering(Strips, Sweeps):
             return self._scheduled()
         statements: list[Statement] = []
         for domain, outputs in regions(self.domain, self.outputs, self.target.lanes(32)):
+            statements += self._map(domain, outputs)
+        return statements
+
+    def _map(self, domain: Axes, outputs: Sequence[Output]) -> list[Statement]:
+        """Loops without folds over a part of the domain."""
+        lanes = self.target.lanes(s.BITS[outputs[0].buffer.dtype])
+        pair = transposed(domain, outputs, lanes)
+        if pair is None:
             self.domain, self.outputs = domain, outputs
-            statements += self._scheduled()
+            return self._scheduled()
+        statements = self.squares(domain, outputs[0], pair, lanes)
+        for part, own in beside_squares(domain, outputs, pair, lanes):
+            statements += self._map(part, own)
         return statements
 
     def _scheduled(self) -> list[Statement]:
