@@ -13,6 +13,7 @@ import numpy as np
 
 from .batched import repeated
 from .claims import exclusively
+from .collector import uncollected
 from .dims import names
 from .dtype import Type
 from .errors import ArgumentError, GraphError, ShapeError
@@ -174,6 +175,7 @@ class _Builder:
     max_bytes: int | None
     precision: str | None
 
+    @uncollected
     def __call__(self, types: Sequence[Type], sizes: Mapping[str, int]) -> Program:
         graph, report = self._optimised(types, sizes)
         if self.mode == "interpret":
