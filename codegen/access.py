@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from symnet.dims import Size
+from symnet.dims import Dim, Size
 from symnet.scalar import Scalar, const
 
 from .indices import IndexWriter, constant_part
@@ -13,7 +13,7 @@ from .loops import Buffer, Fetch, Kernel, Store, Turn
 from .targets import Target
 from .turning import name_of
 from .words import Words
-from .writer import Value
+from .writer import Moving, Value
 
 
 class AccessWriter(IndexWriter):
@@ -229,18 +229,23 @@ class AccessWriter(IndexWriter):
         element = MEMORY_TYPE[buffer.dtype]
         ref, depth = self.pointers[buffer.name], 0
         for depth, part in self._analysed(address)[1]:
-            step, moved = self.size(part, base=True).ref, ("moved", ref, part)
-            if step == "0":
-                continue
-            if moved not in self.memo:
-                self.remember(
-                    moved, self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {step}", depth), 1, depth
-                )
-            ref = self.memo[moved].ref
+            key_of_part = ("moved", ref, part)
+            if key_of_part not in self.memo:
+                self.remember(key_of_part, self._moved(ref, element, part, depth), 1, depth)
+            ref = self.memo[key_of_part].ref
         constant = constant_part(address)
         if constant:
             ref = self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {constant}", depth)
         return self.remember(key, ref, 1, depth).ref
+
+    def _moved(self, ref: str, element: str, part: Dim, depth: int) -> str:
+        """A pointer moved by a part of an address; in the innermost loop it goes on from where it was."""
+        if depth and depth == len(self.scopes) - 1 and (pace := self.pace(part)) is not None:
+            moving = Moving(self.fresh("p"), ref, element, self.size(pace, base=True))
+            self.scopes[-1].moving.append(moving)
+            return moving.ref
+        step = self.size(part, base=True).ref
+        return ref if step == "0" else self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {step}", depth)
 
     def scattered(self, buffer: Buffer, address: Size, lanes: int, depth: int) -> str:
         """A vector of addresses, made at a depth where the address is known."""

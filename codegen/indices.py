@@ -119,6 +119,20 @@ class IndexWriter(Writer):
         groups = self._analysed(size)[1]
         return groups[-1][0] if groups else 0
 
+    def pace(self, part: Dim) -> Size | None:
+        """How far a part of an address moves as the innermost index grows by one.
+
+        None where it moves in another way, or by one: an address can be so far from another at no cost.
+        """
+        (monomial, coefficient), here = part.terms[0], len(self.scopes) - 1
+        index = self.scopes[-1].index
+        others = tuple(a for a in monomial if a != index)
+        if len(part.terms) > 1 or len(others) != len(monomial) - 1 or (not others and coefficient == 1):
+            return None
+        if any(self._atom_depth(a) >= here for a in others):
+            return None
+        return Dim(((others, coefficient),)) if others else coefficient
+
     def size(self, size: Size, base: bool = False) -> Value:
         """An index as an i64; with `base`, a vector index counts as its first lane."""
         if isinstance(size, int):

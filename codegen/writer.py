@@ -20,6 +20,15 @@ class Value(NamedTuple):
     depth: int = 0
 
 
+class Moving(NamedTuple):
+    """A pointer that a loop moves on: its name, where it is for index 0, the elements it moves by with each index."""
+
+    ref: str
+    base: str
+    element: str
+    pace: Value
+
+
 @dataclass
 class Scope:
     """The body of one open loop: its text so far, and what was computed in it."""
@@ -27,7 +36,9 @@ class Scope:
     depth: int
     label: str
     lanes: int = 1
+    index: str = ""
     mask: str | None = None
+    moving: list[Moving] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     keys: list[Any] = field(default_factory=list)
 
