@@ -25,6 +25,7 @@ from .sweeps import Row, Sweeps
 from .targets import Target
 from .tiles import Tiling, inside_loop, spots_of
 from .transposes import Transposes, beside_squares, transposed
+from .wide import can_be_wide, widened
 
 # Scalar operations that a transcendental word takes.
 TRANSCENDENTAL_WEIGHT = 16
@@ -216,11 +217,14 @@ class _Lowering(Strips, Sweeps, Transposes):
         if schedule.columns_first:
             return self.strips(schedule, sizes, at)
         pieces: list[Statement] = []
+        wide = can_be_wide(self.outputs, schedule)
         for n_rows, row_loop in self.row_pieces(schedule, sizes):
             inner: list[Statement] = []
             for n_columns, loop in self.vector_pieces(sizes[schedule.vector], schedule.lanes, schedule.vectors):
-                spots = spots_of(schedule, at, (n_rows, row_loop), (n_columns, Dim.named(loop.index)))
                 parts = parts_of(self.folds, schedule.rows * n_columns)
+                if wide:
+                    n_columns, loop = widened(n_columns, loop)
+                spots = spots_of(schedule, at, (n_rows, row_loop), (n_columns, Dim.named(loop.index)))
                 inner += inside_loop(loop, self.tile(spots, self.outputs, parts))
             pieces += inside_loop(row_loop, inner)
         return pieces

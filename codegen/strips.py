@@ -22,6 +22,7 @@ from .pairs import Pairs
 from .schedule import PACKED_ROWS, Axes, Schedule, first_load, moves, packable
 from .targets import Target
 from .tiles import inside_loop, spots_of
+from .wide import can_be_wide, widened
 
 # The part of the L2 cache that a strip may take: one of so many.
 STRIP_SHARE = 2
@@ -74,8 +75,9 @@ class Strips(Pairs):
                 if schedule.packed:
                     outputs, copying = self._packed(schedule, at, outputs, own, columns)
                     strip.body += copying
+                count, columns = widened(n_columns, columns) if can_be_wide(outputs, schedule) else (n_columns, columns)
                 for n_rows, row_loop in self.row_pieces(schedule, sizes):
-                    spots = spots_of(schedule, at, (n_rows, row_loop), (n_columns, start + Dim.named(columns.index)))
+                    spots = spots_of(schedule, at, (n_rows, row_loop), (count, start + Dim.named(columns.index)))
                     columns.body += inside_loop(row_loop, self.tile(spots, outputs))
                 strip.body.append(columns)
             pieces.append(strip)

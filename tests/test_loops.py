@@ -33,9 +33,8 @@ def scaled() -> Kernel:
 def test_text_of_an_element_wise_kernel() -> None:
     assert str(scaled()).splitlines() == [
         "kernel(b: float32[n], a: float32[n], c: float32[n], n)",
-        "  for j#0 in 0 .. 8*(n//8) step 8 lanes 4:",
+        "  for j#0 in 0 .. 8*(n//8) step 8 lanes 8:",
         "    c[j#0] = add(mul(a[j#0], 2.0), b[j#0])",
-        "    c[j#0 + 4] = add(mul(a[j#0 + 4], 2.0), b[j#0 + 4])",
         "  for j#1 in 8*(n//8) .. 4*(n//4) step 4 lanes 4:",
         "    c[j#1] = add(mul(a[j#1], 2.0), b[j#1])",
         "  for j#2 in 4*(n//4) .. n step 4 lanes 4 masked:",
