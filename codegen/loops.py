@@ -205,12 +205,15 @@ def postorder(roots: Sequence[Scalar], known: Iterable[Scalar] = ()) -> list[Sca
     stack = list(reversed(roots))
     while stack:
         x = stack[-1]
-        waiting = [] if x in done else [c for c in x.children if c not in done]
-        if waiting:
-            stack += waiting
+        if x in done:
+            stack.pop()
             continue
-        stack.pop()
-        if x not in done:
+        height = len(stack)
+        for child in x.children:
+            if child not in done:
+                stack.append(child)
+        if len(stack) == height:
+            stack.pop()
             done.add(x)
             order.append(x)
     return order

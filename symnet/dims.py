@@ -415,7 +415,9 @@ def substitute(size: Size, values: Mapping[Any, Size]) -> Size:
         if all([type(atom) is str and atom not in values for atom in monomial]):
             total[monomial] = total.get(monomial, 0) + coefficient
             continue
-        factor = product([_substitute_atom(atom, values) for atom in monomial])
+        factor = _substitute_atom(monomial[0], values)
+        for atom in monomial[1:]:
+            factor = factor * _substitute_atom(atom, values)
         for m, c in factor.terms if isinstance(factor, Dim) else (((), factor),):
             total[m] = total.get(m, 0) + c * coefficient
     return _canonical(total)
