@@ -94,23 +94,29 @@ class Assembly:
 
     def _sequence(self, name: str, steps: Sequence[Step | LoopStep], windows: list[str]) -> list[str]:
         """The functions that run some steps, in parts: LLVM's time grows faster than a function's length."""
+        if len(steps) <= PART:
+            return self._part(name, steps, windows)
         parts = [steps[k : k + PART] for k in range(0, len(steps), PART)]
         texts: list[str] = []
         calls = [f"{name}.part{k}" for k in range(len(parts))]
         for call, part in zip(calls, parts, strict=True):
             texts += self._part(call, part, windows)
-        linkage = "" if name == "entry" else "internal "
-        body = _Function(f"define {linkage}i32 @{name}({_parameters(windows)}) #0 {{", "start:")
-        if name == "entry" and self.has_versions:
-            table = self._pointer(VERSIONS, {}, body.lines)
-            body.lines += [f"  %begin = load ptr, {table}", f"  call void %begin({table})"]
+        body = self._begun(name, windows)
         for call in calls:
             body.call(call, [GIVEN, *(f"ptr %{w}" for w in windows)])
         return [*texts, body.text()]
 
+    def _begun(self, name: str, windows: list[str]) -> _Function:
+        """The beginning of a function that runs steps; of the entry, what comes before all steps."""
+        body = _Function(_head(name, windows), "start:")
+        if name == "entry" and self.has_versions:
+            table = self._pointer(VERSIONS, {}, body.lines)
+            body.lines += [f"  %begin = load ptr, {table}", f"  call void %begin({table})"]
+        return body
+
     def _part(self, name: str, steps: Sequence[Step | LoopStep], windows: list[str]) -> list[str]:
         texts: list[str] = []
-        body = _Function(f"define internal i32 @{name}({_parameters(windows)}) #0 {{", "start:")
+        body = self._begun(name, windows)
         known = {w: f"ptr %{w}" for w in windows}
         for step in steps:
             if isinstance(step, LoopStep):
@@ -179,7 +185,7 @@ class Assembly:
         """The function of a loop, which moves the windows and runs the steps as often as it has repetitions."""
         inside = [*windows, *loop.windows]
         texts = self._sequence(f"{loop.name}.body", loop.steps, inside)
-        body = _Function(f"define internal i32 @{loop.name}({_parameters(windows)}) #0 {{", "start:")
+        body = _Function(_head(loop.name, windows), "start:")
         known = {w: f"ptr %{w}" for w in windows}
         bases = {w: self._pointer(window.base, known, body.lines) for w, window in loop.windows.items()}
         writer = IndexWriter(self.dims, self.target)
@@ -252,8 +258,11 @@ class Assembly:
         return known[name]
 
 
-def _parameters(windows: Sequence[str]) -> str:
-    return ", ".join([GIVEN, *(f"ptr %{w}" for w in windows)])
+def _head(name: str, windows: Sequence[str]) -> str:
+    """How a function of the entry begins; the entry itself is seen from outside."""
+    linkage = "" if name == "entry" else "internal "
+    parameters = ", ".join([GIVEN, *(f"ptr %{w}" for w in windows)])
+    return f"define {linkage}i32 @{name}({parameters}) #0 {{"
 
 
 def _piece(name: str, types: Sequence[str]) -> str:
