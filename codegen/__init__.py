@@ -7,7 +7,7 @@ The files in reading order:
 `elements`                                       one element of a group as a scalar expression
 `schedule`, `targets`                            how a kernel is to be run, and on which processor
 `lower`; `tiles`, `strips`, `sweeps`, `folds`    scalar expressions to loops: registers, columns, rows, reductions
-`reuse`                                          values of one sweep that a later one reads
+`reuse`, `wide`                                  values that a later sweep reads; vectors that are written as one
 `loops`                                          the loop IR that they make
 `emit`; `writer`, `indices`, `access`, `words`   loop IR to LLVM text (`llvm_text`: its spelling; `vector_math`)
 `program`; `memory`, `ruler`, `frame`            one entry of all kernels, its arena, and what sizes decide

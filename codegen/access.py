@@ -247,6 +247,16 @@ class AccessWriter(IndexWriter):
         step = self.size(part, base=True).ref
         return ref if step == "0" else self.emit(f"getelementptr inbounds {element}, ptr {ref}, i64 {step}", depth)
 
+    def first_and_next(self, moving: Moving, start: str, step: int, depth: int) -> tuple[str, str, list[str]]:
+        """A moving pointer's names before a loop and after an iteration, and the text that makes the latter."""
+        ref, base, element, pace = moving
+        offset = self._integer("mul", Value(start, 1), pace, depth).ref
+        first = base if offset == "0" else self.emit(f"getelementptr {element}, ptr {base}, i64 {offset}", depth)
+        stride = self._integer("mul", pace, Value(str(step), 1), depth).ref
+        moved, following = self.fresh(), self.fresh()
+        moves = f"  {moved} = getelementptr {element}, ptr {ref}, i64 {stride}"
+        return first, following, [moves, f"  {following} = freeze ptr {moved}"]
+
     def scattered(self, buffer: Buffer, address: Size, lanes: int, depth: int) -> str:
         """A vector of addresses, made at a depth where the address is known."""
         index = self.widen(self.size(address), "int64", lanes).ref

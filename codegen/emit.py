@@ -21,7 +21,7 @@ from .llvm_text import LLVM_TYPE, constant_text, iota, itemsize, vector_type
 from .loops import Fetch, Kernel, Loop, Statement, Store, Turn, postorder
 from .targets import Target
 from .vector_math import expand
-from .writer import Bound, Moving, Scope, Value
+from .writer import Bound, Scope, Value
 
 # A loop body calls its transcendental words as functions if they come to more core words than this.
 INLINED = 600
@@ -224,7 +224,7 @@ class Emitter(AccessWriter):
         (start, stop, index), (head, end) = bounds, labels
         firsts, phis, nexts = carried
         before, out = parent.label, parent.lines
-        pointers = [self._first_and_next(moving, start, loop.step, parent.depth) for moving in scope.moving]
+        pointers = [self.first_and_next(moving, start, loop.step, parent.depth) for moving in scope.moving]
         if certain:
             out.append(f"  br label %{head}")
         else:
@@ -255,16 +255,6 @@ class Emitter(AccessWriter):
         for result, first, new, type in zip(results, firsts, nexts, types, strict=True):
             out.append(f"  {result.ref} = phi {type} [ {new.ref}, %{scope.label} ], [ {first.ref}, %{before} ]")
         self._after(loop, results)
-
-    def _first_and_next(self, moving: Moving, start: str, step: int, depth: int) -> tuple[str, str, list[str]]:
-        """A moving pointer's names before a loop and after an iteration, and the text that makes the latter."""
-        ref, base, element, pace = moving
-        offset = self._integer("mul", Value(start, 1), pace, depth).ref
-        first = base if offset == "0" else self.emit(f"getelementptr {element}, ptr {base}, i64 {offset}", depth)
-        stride = self._integer("mul", pace, Value(str(step), 1), depth).ref
-        moved, following = self.fresh(), self.fresh()
-        moves = f"  {moved} = getelementptr {element}, ptr {ref}, i64 {stride}"
-        return first, following, [moves, f"  {following} = freeze ptr {moved}"]
 
     def value(self, root: Scalar) -> Value:
         """Compute a scalar (and what it needs), each part as far out as it can be."""

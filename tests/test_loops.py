@@ -42,6 +42,14 @@ def test_text_of_an_element_wise_kernel() -> None:
     ]
 
 
+def test_vectors_of_costly_values_stay_as_long_as_registers() -> None:
+    """Of a long vector LLVM would compute all parts of a polynomial beside each other."""
+    value = s.load("a", (INDEX,), "float32")
+    for result, lanes in ((value + 1.0, 8), (s.exp(value), 4)):
+        kernel = lower([("i0", 64)], [Output(C, INDEX, result)], {"a": A, "c": C}, PORTABLE)
+        assert [loop.lanes for loop in kernel.body if isinstance(loop, Loop)] == [lanes]
+
+
 def test_text_of_a_fold() -> None:
     text = str(dot())
     assert "carry" in text and "fma(a[" in text
