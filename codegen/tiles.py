@@ -147,13 +147,15 @@ class Tiling:
         """
         index, size = axis
         whole = size // parts * parts
-        loop, rest = Loop(index, 0, whole, parts), Loop(self.name(index), whole, size, 1)
+        loops = [Loop(index, 0, whole, parts)]
         every = [i.at({index: Dim.named(index) + k}) for i in instances for k in range(parts)]
-        states = self._carried(loop, every, [i.firsts() for i in every])
-        left = [i.at({index: Dim.named(rest.index)}) for i in instances]
-        states[::parts] = self._carried(rest, left, states[::parts])
+        states = self._carried(loops[0], every, [i.firsts() for i in every])
+        if whole != size:
+            loops.append(Loop(self.name(index), whole, size, 1))
+            left = [i.at({index: Dim.named(loops[1].index)}) for i in instances]
+            states[::parts] = self._carried(loops[1], left, states[::parts])
         totals = [[together(i.kind, [x for (x,) in states[k * parts :][:parts]])] for k, i in enumerate(instances)]
-        return [loop, rest], totals
+        return [*loops], totals
 
     def _carried(self, loop: Loop, instances: Sequence[Instance], firsts: Sequence[list[Scalar]]) -> list[list[Scalar]]:
         """The states of instances behind a loop that goes on from `firsts`."""
