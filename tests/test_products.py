@@ -128,3 +128,17 @@ def test_long_sums_are_made_in_parts(layout: str, threads: int, tmp_path: Path) 
     np.testing.assert_array_equal(f(x, y), compile(sn.relu(product) + product)(x, y))
     loops = f.dump(tmp_path / "product.loops").read_text()
     assert "0 .. 9000 step 1:" not in loops
+
+
+@pytest.mark.parametrize("target", ["host", "avx2", "portable"])
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("depth", [1, 5, 8, 53, 64])
+def test_few_rows_and_columns(depth: int, known: bool, target: str) -> None:
+    """Steps of the sum that are taken several at once, and those that are left."""
+    rng = np.random.default_rng(depth)
+    a, b = rng.standard_normal((1, depth)), rng.standard_normal((depth, 7))
+    size = depth if known else "k"
+    x, y = sn.Variable("x", (1, size), "float64"), sn.Variable("y", (size, 7), "float64")
+    found = sn.compile([x @ y, sn.max(y, axis=0), sn.sum(y, axis=0), sn.min(y, axis=0)], target=target)(a, b)
+    for got, wanted in zip(found, (a @ b, b.max(0), b.sum(0), b.min(0)), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-14)
