@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -184,13 +185,7 @@ class _Builder:
         graph = everywhere(expand_composites, graph)
         from .codegen.native import NativeProgram
 
-        def groups() -> list[Group]:
-            start = time.perf_counter()
-            formed = form_kernels(graph)
-            elapsed = (time.perf_counter() - start) * 1e3
-            report.passes.append(PassRecord("form_kernels", len(graph.nodes), len(formed), elapsed, {}))
-            return formed
-
+        groups = partial(_grouped, graph, report)
         flat = Structure(tuple(self.roots)) if self.structure.is_nested else self.structure
         return NativeProgram(graph, groups, tuple(types), self.parameters, report, flat, self.target, self.max_bytes)
 
@@ -212,6 +207,15 @@ class _Builder:
         elif self.precision == "bf16":
             report.precision = f"float32: the target {self.target.name} has no bfloat16 products"
         return graph, report
+
+
+def _grouped(graph: Graph, report: Report) -> list[Group]:
+    """The kernels of a graph, told in the report."""
+    start = time.perf_counter()
+    groups = form_kernels(graph)
+    elapsed = (time.perf_counter() - start) * 1e3
+    report.passes.append(PassRecord("form_kernels", len(graph.nodes), len(groups), elapsed, {}))
+    return groups
 
 
 def run_passes(graph: Graph, passes: Sequence[Pass], check: bool = False) -> tuple[Graph, Report]:
