@@ -169,8 +169,25 @@ class _Former:
         return (
             node.op.family == "elementwise"
             and (node.shape == group.domain or _is_row(node.shape, group.domain))
+            and not (node.op.is_costly and self._ends_rows(node, group))
             and all(self._fits_rows(i, node, group) for i in node.inputs)
         )
+
+    def _ends_rows(self, node: Node, group: Group) -> bool:
+        """Whether a value of each of several rows is read by nothing that has as many elements as the rows.
+
+        Behind the rows it is computed for a vector of rows at once.
+        """
+        if not _is_row(node.shape, group.domain) or all(size == 1 for size in node.shape):
+            return False
+        reached, seen = [node], {node}
+        for each in reached:
+            if each.shape == group.domain:
+                return False
+            new = [u for u in self.users[each] if u not in seen]
+            seen.update(new)
+            reached += [u for u in new if u.shape == group.domain or _is_row(u.shape, group.domain)]
+        return True
 
     def _fits_rows(self, operand: Node, node: Node, group: Group) -> bool:
         """Whether an operand of a node, read from inside the group, is one of its rows or row values, at its row."""
