@@ -17,7 +17,7 @@ from .schedule import Schedule, stride
 # others', with more numbers at hand than there are registers.
 _PARTED = COMPARE | {"add", "sub", "mul", "div", "neg", "abs", "sqrt", "min", "max", "and", "or", "not"}
 _PARTED |= {"select", "cast", "const", "fold", "load"}
-# So many vectors are made one, at most: of more, LLVM takes the parts in an order that memory likes less.
+# So many vectors are made one, at most. Of 16, LLVM loads the parts out of order; what that costs is not known.
 _MOST = 4
 
 
