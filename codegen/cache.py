@@ -108,9 +108,6 @@ def keep(name: str, body: bytes) -> str:
     where = folder()
     if where is None or not _is_ours(where):
         return ""
-    # Loaded by those who write: it takes 3 ms.
-    import tempfile
-
     temporary = ""
     try:
         # Where the cache has all, nothing is written, and importing this takes as long as all that is read.
