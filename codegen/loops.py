@@ -153,7 +153,7 @@ class Kernel:
     scratch : set of str
         Buffers that each thread needs for itself.
     packed : dict of str to (str, Packing)
-        Of the buffers those that hold constant matrices laid out anew: from which constant, and how.
+        Of the buffers those that hold matrices laid out before it runs: from which constant or Parameter, and how.
     is_split : bool
         Whether threads may share it: each takes a part of the iterations of every outermost loop, in which
         nothing is carried.
