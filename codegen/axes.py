@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace as changed
 
-from symnet.dims import Size, substitute
+from symnet.dims import Size
 
-from .loops import Output, postorder, replace
+from .loops import Output, moved, sizes_in
 from .schedule import Axes, stride
 
 
@@ -17,7 +16,7 @@ def merged(domain: Axes, outputs: Sequence[Output], row_axis: str | None) -> tup
     before:  y[512 i + 8 j] = x[512 i + 8 j]   for i in 0 .. 4, j in 0 .. 64
     after:   y[8 j] = x[8 j]                   for j in 0 .. 256
     """
-    places = _places(outputs)
+    places = set(sizes_in(outputs))
     axes: list[tuple[str, Size]] = []
     gone: dict[str, Size] = {}
     for name, size in domain:
@@ -28,22 +27,7 @@ def merged(domain: Axes, outputs: Sequence[Output], row_axis: str | None) -> tup
         axes.append((name, size))
     if not gone:
         return domain, outputs
-    values = replace([o.value for o in outputs], gone, {})
-    moved = [substitute(o.address, gone) for o in outputs]
-    return axes, [changed(o, address=a, value=v) for o, a, v in zip(outputs, moved, values, strict=True)]
-
-
-def _places(outputs: Sequence[Output]) -> set[Size]:
-    """Every index expression that a domain's index may occur in."""
-    found: set[Size] = {o.address for o in outputs}
-    for x in postorder([o.value for o in outputs]):
-        if x.op == "load":
-            found.update(x.payload[1])
-        elif x.op == "index":
-            found.add(x.payload)
-        elif x.op == "fold":
-            found.update(size for _, size in x.payload.axes)
-    return found
+    return axes, moved(outputs, gone)
 
 
 def _in_step(place: Size, outer: str, inner: str, size: Size) -> bool:

@@ -246,6 +246,25 @@ def _rebuilt(x: Scalar, indices: Mapping[Any, Size], image: Mapping[Scalar, Scal
     return s.make("load", args, x.dtype, (buffer, tuple([substitute(size, table) for size in sizes])))
 
 
+def moved(outputs: Sequence[Output], indices: Mapping[str, Size]) -> list[Output]:
+    """The outputs with index names replaced by sizes, in addresses and values."""
+    values = replace([o.value for o in outputs], indices, {})
+    return [Output(o.buffer, substitute(o.address, indices), v) for o, v in zip(outputs, values, strict=True)]
+
+
+def sizes_in(outputs: Sequence[Output]) -> list[Size]:
+    """Every size and place that outputs are made of: addresses, loads, indices, the lengths of folds."""
+    found: list[Size] = [o.address for o in outputs]
+    for x in postorder([o.value for o in outputs]):
+        if x.op == "load":
+            found.extend(x.payload[1])
+        elif x.op == "index":
+            found.append(x.payload)
+        elif x.op == "fold":
+            found.extend(size for _, size in x.payload.axes)
+    return found
+
+
 def check(kernel: Kernel) -> None:
     """Test that every name is bound, every buffer declared and every carry complete.
 

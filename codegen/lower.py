@@ -16,7 +16,7 @@ from symnet.scalar import FLOATS, Scalar, scalars_in
 from .ahead import packed_ahead
 from .axes import merged
 from .folds import folds_in
-from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace
+from .loops import Buffer, Fetch, Kernel, Loop, Output, Statement, Store, postorder, replace, sizes_in
 from .regions import regions
 from .reuse import kept_values
 from .schedule import Axes, Schedule, choose, first_load, for_sweep, parts_of, rows_in_step, stride
@@ -104,7 +104,7 @@ def _all_lie_along(outputs: Sequence[Output], index: str) -> bool:
 
 def _kernel(domain: Axes, outputs: Sequence[Output], used: list[Buffer], body: list[Statement]) -> Kernel:
     sizes = [size for _, size in domain] + [x for b in used for x in b.shape]
-    dims = dict.fromkeys(n for size in [*sizes, *_sizes_in(outputs)] for n in names(size))
+    dims = dict.fromkeys(n for size in [*sizes, *sizes_in(outputs)] for n in names(size))
     indices = {n for n, _ in domain} | {n for f in folds_in([o.value for o in outputs]) for n, _ in f.payload.axes}
     return Kernel(used, [d for d in dims if d not in indices], [size for _, size in domain], body)
 
@@ -135,18 +135,6 @@ def _used_buffers(outputs: Sequence[Output], buffers: dict[str, Buffer], but: Co
     return list(
         {b.name: b for b in [*(buffers[n] for n in dict.fromkeys(loads)), *(o.buffer for o in outputs)]}.values()
     )
-
-
-def _sizes_in(outputs: Sequence[Output]) -> list[Size]:
-    found: list[Size] = [o.address for o in outputs]
-    for x in postorder([o.value for o in outputs]):
-        if x.op == "load":
-            found.extend(x.payload[1])
-        elif x.op == "index":
-            found.append(x.payload)
-        elif x.op == "fold":
-            found.extend(size for _, size in x.payload.axes)
-    return found
 
 
 class _Lowering(Strips, Sweeps, Transposes):

@@ -13,10 +13,10 @@ from math import prod
 from typing import NamedTuple
 
 from symnet import scalar as s
-from symnet.dims import Dim, Size, substitute
+from symnet.dims import Dim, Size
 from symnet.scalar import Scalar
 
-from .loops import Output, postorder, replace
+from .loops import Output, moved, postorder
 from .schedule import Axes
 
 # Each region has loops of its own.
@@ -43,12 +43,9 @@ def regions(domain: Axes, outputs: Sequence[Output], shortest: int) -> Iterator[
     for chosen in product(*ranges.values()):
         within = dict(zip(ranges, chosen, strict=True))
         known = {x: outcome for x, test in tests.items() if (outcome := _outcome(test, within)) is not None}
-        moved = {name: Dim.named(name) + start for name, (start, _) in within.items() if start}
-        found = replace(_simplified(values, known), moved, {})
-        yield (
-            [(name, end - start) for name, (start, end) in within.items()],
-            [changed(o, address=substitute(o.address, moved), value=v) for o, v in zip(outputs, found, strict=True)],
-        )
+        own = [changed(o, value=v) for o, v in zip(outputs, _simplified(values, known), strict=True)]
+        starts = {name: Dim.named(name) + start for name, (start, _) in within.items() if start}
+        yield [(name, end - start) for name, (start, end) in within.items()], moved(own, starts)
 
 
 def _test(x: Scalar) -> Test | None:

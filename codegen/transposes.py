@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace as changed
 
 from symnet.dims import Dim, Size, substitute
-from symnet.scalar import FLOATS, Scalar
+from symnet.scalar import FLOATS
 
-from .loops import Loop, Output, Statement, Turn, replace
+from .loops import Loop, Output, Statement, Turn, moved
 from .schedule import Axes, stride
 from .tiles import Tiling
 
@@ -58,13 +57,6 @@ def beside_squares(
         whole = int(sizes[name]) // lanes * lanes
         rest = int(sizes[name]) - whole
         if rest:
-            moved = {name: Dim.named(name) + whole}
-            yield (
-                [(n, rest if n == name else sizes[n]) for n, _ in domain],
-                [changed(o, address=substitute(o.address, moved), value=_moved(o.value, moved)) for o in outputs],
-            )
+            axes = [(n, rest if n == name else sizes[n]) for n, _ in domain]
+            yield axes, moved(outputs, {name: Dim.named(name) + whole})
         sizes[name] = whole
-
-
-def _moved(value: Scalar, indices: dict[str, Size]) -> Scalar:
-    return replace([value], indices, {})[0]
