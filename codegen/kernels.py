@@ -304,7 +304,7 @@ class _Planner:
             if source in constants:
                 constants[name] = Constant(constants[source].node, packing)
             else:
-                self.plan.packed[name] = source, packing
+                self.plan.copies[name] = source, packing
         read = {name for step in self.plan.steps for name in buffers_of(step)}
         self.plan.constants = {name: constant for name, constant in constants.items() if name in read}
 

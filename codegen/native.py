@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .program import Assembly
 
 
-def processor(target: str | None, threads: int | None) -> Target:
+def chosen_target(target: str | None, threads: int | None) -> Target:
     """What code is generated for: a target's name, and the threads that share a kernel."""
     return replace(find_target(target), threads=thread_count(threads))
 

@@ -84,7 +84,7 @@ class Outline:
             object,
             [place(node) for node in plan.parameters.values()],
             [KeptConstant(place(c.node), c.packing) for c in plan.constants.values()],
-            [KeptCopy(list(plan.parameters).index(name), packing) for name, packing in plan.packed.values()],
+            [KeptCopy(list(plan.parameters).index(name), packing) for name, packing in plan.copies.values()],
             frame.size,
             frame.cost_at,
             stores_early(plan),

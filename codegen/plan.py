@@ -129,7 +129,7 @@ class Plan:
         By buffer name.
     constants : dict of str to Constant
         Those that steps read, by buffer name.
-    packed : dict of str to (str, Packing)
+    copies : dict of str to (str, Packing)
         The copies that are kept of parameters, by buffer name: of which, and how they are laid out.
     """
 
@@ -138,7 +138,7 @@ class Plan:
     inputs: list[str] = field(default_factory=list)
     parameters: dict[str, Node] = field(default_factory=dict)
     constants: dict[str, Constant] = field(default_factory=dict)
-    packed: dict[str, tuple[str, Packing]] = field(default_factory=dict)
+    copies: dict[str, tuple[str, Packing]] = field(default_factory=dict)
     results: list[str] = field(default_factory=list)
 
 

@@ -55,7 +55,7 @@ class Assembly:
         self.frame = Frame(graph, self.arena, target, max_bytes, self.plan.steps)
         self.dims = self.frame.dims
         self.checks: list[Node] = []
-        leaves = [*self.plan.parameters, *self.plan.constants, *self.plan.packed]
+        leaves = [*self.plan.parameters, *self.plan.constants, *self.plan.copies]
         leaves += [VERSIONS] * self.has_versions + [TEAM] * (target.threads > 1)
         self.table = {name: k for k, name in enumerate([*self.plan.inputs, *leaves, *self.plan.results])}
         self.functions: dict[str, str] = {}
@@ -67,7 +67,7 @@ class Assembly:
     @property
     def has_versions(self) -> bool:
         """Whether calls count a version or ask for one."""
-        return bool(self.graph.updates or self.plan.packed)
+        return bool(self.graph.updates or self.plan.copies)
 
     def _text(self) -> str:
         for step in every_step(self.plan.steps):

@@ -141,7 +141,7 @@ def compile(
         mode,
         _passes(pipeline),
         check,
-        _processor(target, threads),
+        _target(target, threads),
         max_bytes,
         precision,
     )
@@ -308,12 +308,12 @@ def _structure(outputs: Any) -> Structure:
     return Structure(outputs)
 
 
-def _processor(target: str | None, threads: int | None) -> Target:
+def _target(target: str | None, threads: int | None) -> Target:
     """What code is generated for."""
-    # LLVM is loaded by the first program: it takes half of the time that all else takes.
-    from .codegen.native import processor
+    # Loaded by the first program: `import symnet` does without.
+    from .codegen.native import chosen_target
 
-    return processor(target, threads)
+    return chosen_target(target, threads)
 
 
 class _Gradients:
