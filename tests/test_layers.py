@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,8 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_only_codegen_knows_llvm(path: Path) -> None:
     if room(path) != "codegen":
         assert "llvmlite" not in path.read_text()
+
+
+def test_codegen_lists_its_files_for_those_who_read_it() -> None:
+    listed = set(re.findall(r"`(\w+)`", ast.get_docstring(ast.parse((ROOT / "codegen/__init__.py").read_text())) or ""))
+    assert {p.stem for p in (ROOT / "codegen").glob("*.py")} - {"__init__"} <= listed
