@@ -46,22 +46,31 @@ class Info:
 
     def __str__(self) -> str:
         if self.folder is None:
-            return "the cache is off (SYMNET_CACHE=off)"
+            return "the cache is off (SYMNET_CACHE=off, or no home folder and no SYMNET_CACHE_DIR)"
         return f"{self.folder}: {self.entries} entries, {self.bytes:,} of at most {self.limit:,} bytes"
 
 
 def folder() -> Path | None:
-    """The folder of the cache; None if it is off."""
+    """The folder of the cache; None if it is off, or the user has no home."""
     if os.environ.get("SYMNET_CACHE", "").lower() in ("off", "0", "no"):
         return None
     given = os.environ.get("SYMNET_CACHE_DIR")
     if given:
         return Path(given)
+    try:
+        return _users_folder() / "symnet"
+    except RuntimeError:
+        # Users that a container makes up have no home.
+        return None
+
+
+def _users_folder() -> Path:
+    """Where the system keeps a user's caches."""
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "symnet" / "cache"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "symnet"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "symnet"
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def name_of(made_from: tuple[str, ...]) -> str:

@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=_bench)
     dump = commands.add_parser("dump", help="write a Function of a Python file in another form")
     dump.add_argument("where", help="file.py:name of a compiled Function")
-    dump.add_argument("path", type=Path, help="ends in .txt .dot .svg .json .ll or .s")
+    dump.add_argument("path", type=Path, help="ends in .txt .dot .svg .json .loops .ll or .s")
     dump.set_defaults(run=_dump)
     cache = commands.add_parser("cache", help="the machine code kept on disk")
     cache.add_argument("what", choices=("info", "clear"))

@@ -111,6 +111,18 @@ def test_switched_off(where: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert main(["cache", "info"]) == 0 and "off" in capsys.readouterr().out
 
 
+def test_a_user_without_a_home_does_without(where: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache.Path, "home", homeless)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("LOCALAPPDATA", raising=False)
+    assert "not met" in program()[1]
+    monkeypatch.delenv("SYMNET_CACHE_DIR")
+    assert "off" in program()[1] and "home" in str(cache.info())
+
+
 def test_the_bound_drops_what_was_used_longest_ago(where: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         program(float(number))
