@@ -117,6 +117,9 @@ def keep(name: str, body: bytes) -> str:
     where = folder()
     if where is None or not _is_ours(where):
         return ""
+    entry = MAGIC + _seal(name, body) + body
+    if len(entry) > _limit():
+        return "; it could not be kept (it is larger than the whole cache may be)"
     temporary = ""
     try:
         # Where the cache has all, nothing is written, and importing this takes as long as all that is read.
@@ -125,7 +128,7 @@ def keep(name: str, body: bytes) -> str:
         where.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=where, prefix="new.")
         with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + _seal(name, body) + body)
+            file.write(entry)
         os.replace(temporary, where / f"{name}{SUFFIX}")
     except OSError as error:
         with suppress(OSError):

@@ -38,6 +38,7 @@ _CALLS = {
 # Rests before a waiting thread sleeps: some 50 microseconds.
 _SPINS = 1500
 _BYTES = 320
+_MOST = 256
 _GENERATION, _ALIVE, _SYSCALL = 64, 288, 296
 
 
@@ -52,7 +53,7 @@ def thread_count(threads: int | None) -> int:
     Raises
     ------
     ArgumentError
-        It is no number above 0.
+        It is no number from 1 to 256.
     """
     given = os.environ.get("SYMNET_NUM_THREADS", "1") if threads is None else threads
     name = "SYMNET_NUM_THREADS" if threads is None else "threads"
@@ -60,8 +61,8 @@ def thread_count(threads: int | None) -> int:
         number = int(given)
     except (TypeError, ValueError):
         number = 0
-    if number < 1 or isinstance(given, (bool, float)):
-        raise ArgumentError(f"{name} is {given!r}; expected a number of threads, at least 1")
+    if not 1 <= number <= _MOST or isinstance(given, (bool, float)):
+        raise ArgumentError(f"{name} is {given!r}; expected a number of threads, from 1 to {_MOST}")
     return number if supported() else 1
 
 

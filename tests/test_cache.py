@@ -164,3 +164,14 @@ def test_a_program_that_the_cache_has_needs_no_llvm(tmp_path: Path) -> None:
     outputs = [subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout for _ in "ab"]
     assert outputs[0].split()[-1] == "True"
     assert outputs[1].split()[-1] == str(not (sys.platform == "linux" and platform.machine() == "x86_64"))
+
+
+def test_what_is_larger_than_the_bound_drives_nothing_out(where: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program()
+    kept = entries(where)
+    monkeypatch.setenv("SYMNET_CACHE_BYTES", str(sum(path.stat().st_size for path in kept) + 2000))
+    x = sn.Variable("x", ("n",), "float64")
+    f = sn.compile([sn.tanh(x * k) for k in range(1, 20)])
+    f(np.ones(3))
+    assert "larger than the whole cache" in f.report.machine_code
+    assert set(kept) <= set(entries(where))
