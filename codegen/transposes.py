@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from symnet.dims import Dim, Size, substitute
-from symnet.scalar import FLOATS
+from symnet.scalar import FLOATS, as_size, index
 
-from .loops import Loop, Output, Statement, Turn, moved
+from .loops import Loop, Output, Statement, Turn, moved, replace
 from .schedule import Axes, stride
 from .tiles import Tiling
 
@@ -40,7 +40,9 @@ class Transposes(Tiling):
         def inside(at: dict[str, Size]) -> list[Statement]:
             loops = [Loop(self.name(name), 0, int(sizes[name]) // lanes * lanes, lanes) for name in pair]
             here = {**at, **{name: Dim.named(loop.index) for name, loop in zip(pair, loops, strict=True)}}
-            to, place = substitute(output.address, here), substitute(start, here)
+            to = substitute(output.address, here)
+            # Data may tell where to read, at a place that depends on the loops around.
+            place = as_size(*replace([index(start)], here, {}))
             loops[0].body = [loops[1]]
             loops[1].body = [Turn(lanes, output.buffer.name, to, step, source, place, pace, lanes, lanes)]
             return [loops[0]]

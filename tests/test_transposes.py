@@ -33,6 +33,15 @@ def test_more_axes(axes: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(transposed(a, axes, ("n", 19, "m", 34))(a), a.transpose(axes))
 
 
+@pytest.mark.parametrize("target", ["host", "avx2", "portable"])
+def test_what_is_transposed_may_be_gathered(target: str) -> None:
+    rng = np.random.default_rng(6)
+    a, where = rng.standard_normal((20, 7, 33)).astype(np.float32), rng.integers(0, 7, 9)
+    x, i = sn.Variable("x", a.shape, "float32"), sn.Variable("i", where.shape, "int64")
+    f = sn.compile(sn.transpose(sn.take(x, i, axis=1), (2, 1, 0)), target=target)
+    np.testing.assert_array_equal(f(x=a, i=where), a[:, where].transpose(2, 1, 0))
+
+
 def test_nothing_is_written_beyond_the_result() -> None:
     a = np.random.default_rng(3).standard_normal((35, 50)).astype(np.float32)
     memory = np.full(50 * 35 + 64, 7, np.float32)
