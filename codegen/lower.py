@@ -29,6 +29,9 @@ from .wide import can_be_wide, widened
 
 # Scalar operations that a transcendental word takes.
 TRANSCENDENTAL_WEIGHT = 16
+# Those, for each lane of a float32 vector, that make sharing a kernel worth its while: some 5 microseconds, where to
+# begin and to end a job take one.
+SHARED_WORK = 60_000
 
 
 def lower(
@@ -65,8 +68,14 @@ def lower(
     kernel.work = _work(domain, outputs, row_axis)
     kernel.scratch = frozenset(b.name for b in lowering.scratch.values())
     kernel.packed = {b.name: (first_load(x).payload[0], lowering.packings[x]) for x, b in lowering.packed.items()}
-    kernel.is_split = target.threads > 1 and all(isinstance(x, Loop) and not x.carries for x in body)
+    is_small = isinstance(kernel.work, int) and kernel.work < worth_sharing(target)
+    kernel.is_split = target.threads > 1 and not is_small and all(isinstance(x, Loop) and not x.carries for x in body)
     return kernel
+
+
+def worth_sharing(target: Target) -> int:
+    """Scalar operations of a kernel that threads share; a smaller one stays as it is for one thread."""
+    return SHARED_WORK * target.lanes(32)
 
 
 def lower_scatter(domain: Axes, added: Output, buffers: dict[str, Buffer], target: Target) -> Kernel:

@@ -15,6 +15,7 @@ from .frame import Frame
 from .indices import IndexWriter
 from .kernels import plan_kernels
 from .loops import Kernel, check
+from .lower import worth_sharing
 from .memory import Arena, plan_arena
 from .plan import LoopStep, Plan, Step, every_step
 from .targets import Target
@@ -23,9 +24,6 @@ from .writer import Bound
 
 # Kernels called by one function of the entry.
 PART = 64
-# Scalar operations, for each lane of a float32 vector, that make sharing a kernel worth its while: some 5
-# microseconds, where to begin and to end a job take one.
-SHARED_WORK = 60_000
 # Among the buffers: what is known of the versions of Parameters, and the memory of the team that shares kernels.
 VERSIONS = "versions"
 TEAM = "team"
@@ -140,10 +138,7 @@ class Assembly:
     ) -> None:
         """Call a kernel; in parts, by the team, where its work is worth it."""
         whole = f"  call void @{name}({', '.join([*arguments, 'i64 0, i64 1'])})"
-        worth = SHARED_WORK * self.target.lanes(32)
-        if isinstance(kernel.work, int) and kernel.work < worth:
-            body.lines.append(whole)
-            return
+        worth = worth_sharing(self.target)
         self.pieces.setdefault(name, _piece(name, [a.split()[0] for a in arguments]))
         team, k = self._pointer(TEAM, known, body.lines), next(body.fresh)
         body.head.append(f"  %job{k} = alloca [{len(arguments)} x i64], align 16")
