@@ -28,7 +28,7 @@ Timed = Callable[[], Any]
 PEAK = "product 512 x 512 x 512"
 BANDWIDTHS = {"L2": 512, "L3": 8192, "memory": 131072}  # KiB that are read
 POINTS = [name for name in ROWS if name not in ("W1", "W2", "W3-1e3", "W3-1e6")]
-DRAWN = ["W4-b1", "W4-b32", "W5-b128", "W5-digits", "W7-b1", "W7-train", "W8-train", "W10-ln", "W11"]
+DRAWN = ["W4-b1", "W4-b32", "W5-b128", "W5-digits", "W7-train", "W8-train", "W10-ln", "W11"]
 EXPLAINED = ["W10-xe", "W10-xeg", "W5-b128"]
 rng = np.random.default_rng(0)
 
