@@ -2,7 +2,7 @@
 
 Each number is CPU milliseconds of a process of its own, from building the expressions to the end of the first
 call. With an empty cache ("cold") without imports, those of LLVM and of the code generator too; with the cache that
-the process before left ("warm") with all that is imported after `import symnet`. Peers beside symnet are jax and
+the process before left ("warm") with what of symnet is imported after `import symnet`. Peers beside symnet are jax and
 numba where they are installed, without imports.
 """
 
